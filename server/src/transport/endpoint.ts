@@ -1,0 +1,27 @@
+// What all connections of a transport share.
+
+import type { ReaderLimits } from './codec/index.ts';
+import type { Kernel } from './kernel.ts';
+import type { Outbox } from './outbox.ts';
+
+/** What happens to a peer for which more than `maxBufferedOutput` bytes wait. */
+export type SlowReaderPolicy =
+  /** It gets a close frame with 1013 behind what was begun, and five seconds to read it. */
+  | 'close'
+  /** Its connection ends at once. */
+  | 'terminate';
+
+export interface Endpoint {
+  readonly kernel: Kernel | undefined;
+  readonly outbox: Outbox;
+  /** Every connection reads into this one; its bytes are valid until the read's callback returns. */
+  readonly readBuffer: Buffer;
+  readonly limits: ReaderLimits;
+  /** Bytes that may wait for one peer, one frame more at most. */
+  readonly maxBufferedOutput: number;
+  readonly slowReader: SlowReaderPolicy;
+  /** Milliseconds the closing handshake may take. */
+  readonly closeTimeoutMs: number;
+  /** The connection is over or forgotten. */
+  onGone(connection: object): void;
+}

@@ -1,0 +1,91 @@
+// Options of the transport, and what they are when left out.
+
+import type { Server as HttpServer } from 'node:http';
+import type { BeforeUpgradeHandler } from '@colyseus/core';
+import { invalidOption } from '../errors.ts';
+import type { SlowReaderPolicy } from './endpoint.ts';
+import type { HeaderRecord } from './handshake.ts';
+
+export interface BatonTransportOptions {
+  /** HTTP server to use; one is made when left out. */
+  server?: HttpServer;
+  /** Makes no HTTP server: `attachToServer` brings one. */
+  noServer?: boolean;
+  /** Descriptor of a listening socket to accept on; `listen` then ignores port and host name. */
+  listenFd?: number;
+  /** Milliseconds between pings; 0 for none. Default 3000. */
+  pingInterval?: number;
+  /** Unanswered pings after which a connection is ended; 0 for never. Default 2. */
+  pingMaxRetries?: number;
+  /** Bytes of a message; a larger one closes with 1009. Default 4096. */
+  maxPayload?: number;
+  /** Frames of a message; more close with 1008. Default 1024. */
+  maxFragments?: number;
+  /** Bytes that may wait for a client that reads slowly, before `slowReader` applies. Default 4 MiB. */
+  maxBufferedOutput?: number;
+  /** What happens to such a client. Default `close`, which is 1013. */
+  slowReader?: SlowReaderPolicy;
+  /** Milliseconds the closing handshake may take. Default 30000. */
+  closeTimeout?: number;
+  /** Milliseconds until an upgrade must be answered: `beforeUpgrade` and the way to the room. Default 30000. */
+  upgradeTimeout?: number;
+  /** Milliseconds a connection may take to send a request's header, then 408. Default 20000. */
+  headersTimeout?: number;
+  /** Bytes of a request's header; a larger one is answered with 431. Default 16384. */
+  maxHeaderSize?: number;
+  /**
+   * Origins whose pages may connect (`https://game.example`); others get 403. All may when left out. A request
+   * without Origin is not from a page, and passes.
+   */
+  allowedOrigins?: readonly (string | RegExp)[];
+  /** Answers an upgrade with the `Response` it returns, or lets it pass. */
+  beforeUpgrade?: BeforeUpgradeHandler;
+  /** Picks one of the sub-protocols the client offers, or none. By default the first. */
+  handleProtocols?: (
+    protocols: Set<string>,
+    request: { url: string; headers: HeaderRecord },
+  ) => string | false;
+  /** Accepted for `ws`' sake and without effect: compression keeps state that cannot move. */
+  perMessageDeflate?: unknown;
+}
+
+const DEFAULTS = {
+  pingInterval: 3_000,
+  pingMaxRetries: 2,
+  maxPayload: 4 * 1024,
+  maxFragments: 1_024,
+  maxBufferedOutput: 4 * 1024 * 1024,
+  slowReader: 'close' as SlowReaderPolicy,
+  closeTimeout: 30_000,
+  upgradeTimeout: 30_000,
+  headersTimeout: 20_000,
+  maxHeaderSize: 16 * 1024,
+};
+
+export type Settings = BatonTransportOptions & Required<Pick<BatonTransportOptions, keyof typeof DEFAULTS>>;
+
+/** @throws invalidOption */
+export function settingsOf(options: BatonTransportOptions): Settings {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const settings: Settings = { ...DEFAULTS, ...given };
+  for (const [option, fallback] of Object.entries(DEFAULTS)) {
+    const value = settings[option as keyof Settings];
+    if (typeof fallback === 'number' && !(Number.isSafeInteger(value) && (value as number) >= 0)) {
+      throw invalidOption({ option, reason: `expected a whole number from 0 on, not ${String(value)}` });
+    }
+  }
+  if (settings.slowReader !== 'close' && settings.slowReader !== 'terminate') {
+    throw invalidOption({ option: 'slowReader', reason: "expected 'close' or 'terminate'" });
+  }
+  return settings;
+}
+
+/** Whether `origin`, a request's Origin header, may connect. */
+export function originAllowed(
+  allowed: readonly (string | RegExp)[] | undefined,
+  origin: string | undefined,
+): boolean {
+  if (allowed === undefined || origin === undefined) return true;
+  // `test` of an expression with the flag g begins where the last one ended, and would refuse every other time.
+  return allowed.some((entry) => (typeof entry === 'string' ? entry === origin : origin.search(entry) >= 0));
+}

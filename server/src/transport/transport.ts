@@ -1,0 +1,434 @@
+// Colyseus' transport: HTTP by Node, WebSockets by the connections of this folder. It decides nothing about
+// where a room lives; the host sets `route` for that, and moves connections with the methods at the end.
+
+import http, { type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import {
+  type AuthContext,
+  CloseCode,
+  connectClientToRoom,
+  createAuthContext,
+  debugAndPrintError,
+  debugConnection,
+  ErrorCode,
+  isDevMode,
+  logger,
+  matchMaker,
+  Protocol,
+  runBeforeUpgrade,
+  Transport,
+} from '@colyseus/core';
+import express, { type Application } from 'express';
+import { portInUse } from '../errors.ts';
+import { BatonClient } from './client.ts';
+import { Connection } from './connection.ts';
+import type { Endpoint } from './endpoint.ts';
+import {
+  checkHandshake,
+  fetchResponse,
+  type Handshake,
+  type HeaderRecord,
+  headersOf,
+  refusalResponse,
+  switchingProtocols,
+} from './handshake.ts';
+import { descriptorOf, stopReading } from './inlet.ts';
+import { openKernel } from './kernel.ts';
+import { type BatonTransportOptions, originAllowed, type Settings, settingsOf } from './options.ts';
+import { Outbox } from './outbox.ts';
+import { assertVersion, type ConnectionRecord, type UpgradeRecord } from './record.ts';
+import { type PendingUpgrade, Upgrade } from './upgrade.ts';
+
+/** Which host has the room of an upgrade: this one, or another one to which it was handed. */
+export type Route = (roomId: string, upgrade: PendingUpgrade) => 'local' | Promise<'local' | 'handed'>;
+
+/** What of an upgrade request is needed to answer it. */
+interface Request {
+  url: URL;
+  headers: HeaderRecord;
+  handshake: Handshake;
+}
+
+const READ_BUFFER_BYTES = 64 * 1024;
+const ROOM_PATH = /\/[a-zA-Z0-9_-]+\/([a-zA-Z0-9_-]+)$/;
+/** A connection to no room is for measuring the round trip; it may be silent for this long. */
+const PING_ONLY_MS = 1_000;
+
+export class BatonTransport extends Transport {
+  /**
+   * Asked for each upgrade that names a room. When it answers 'local' synchronously, the room's join begins
+   * before anything else can happen.
+   */
+  route: Route = () => 'local';
+
+  private readonly settings: Settings;
+  private readonly endpoint: Endpoint & { outbox: Outbox };
+  private readonly connections = new Set<Connection>();
+  private readonly ownsServer: boolean;
+  private app: Application | undefined;
+  private beats: NodeJS.Timeout | undefined;
+
+  /** @throws invalidOption */
+  constructor(options: BatonTransportOptions = {}) {
+    super();
+    const settings = (this.settings = settingsOf(options));
+    if (settings.perMessageDeflate) logger.warn('BatonTransport: perMessageDeflate has no effect.');
+    this.endpoint = {
+      kernel: openKernel(),
+      outbox: new Outbox(),
+      readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+      limits: { maxPayload: settings.maxPayload, maxFragments: settings.maxFragments },
+      maxBufferedOutput: settings.maxBufferedOutput,
+      slowReader: settings.slowReader,
+      closeTimeoutMs: settings.closeTimeout,
+      onGone: (connection) => this.connections.delete(connection as Connection),
+    };
+    this.ownsServer = !settings.noServer;
+    const server = settings.server ?? (settings.noServer ? undefined : createServer(settings));
+    if (server) this.use(server, 'listening');
+  }
+
+  override getExpressApp(): Application {
+    if (!this.server) throw new Error('BatonTransport is not attached to an HTTP server.');
+    if (!this.app) {
+      this.app = express();
+      this.server.on('request', this.app);
+    }
+    return this.app;
+  }
+
+  /** Accepts on `listenFd` when that option was given, else on `port`. A failure is the listener's argument. */
+  override listen(
+    port?: number | string,
+    hostname?: string,
+    backlog?: number,
+    listeningListener?: (error?: Error) => void,
+  ): this {
+    const { server } = this;
+    if (!server) throw new Error('BatonTransport is not attached to an HTTP server.');
+    const failed = (error: NodeJS.ErrnoException): void => {
+      listeningListener?.(error.code === 'EADDRINUSE' ? portInUse({ port }, error) : error);
+    };
+    const listening = (): void => {
+      server.removeListener('error', failed);
+      listeningListener?.();
+    };
+    server.once('error', failed);
+    if (this.settings.listenFd !== undefined) server.listen({ fd: this.settings.listenFd }, listening);
+    else server.listen(port as number, hostname, backlog, listening);
+    return this;
+  }
+
+  /** Uses a server that somebody else started and will close; `filter` says which upgrades are ours. */
+  attachToServer(
+    server: http.Server,
+    options: { filter?: (request: IncomingMessage) => boolean } = {},
+  ): this {
+    this.use(server, undefined, options.filter);
+    this.startBeats();
+    return this;
+  }
+
+  /** Accepts no more, and closes the connections that are left with 1001. */
+  override shutdown(): void {
+    clearInterval(this.beats);
+    if (this.ownsServer) {
+      this.server?.close();
+      this.server?.closeIdleConnections();
+    }
+    for (const connection of this.connections) connection.close(CloseCode.GOING_AWAY);
+  }
+
+  override simulateLatency(milliseconds: number): void {
+    this.endpoint.outbox.latencyMs = milliseconds > Number.EPSILON ? milliseconds : 0;
+  }
+
+  // --- for moving connections; all synchronous
+
+  /** Takes an upgrade that another process detached, and the descriptor with it; `route` is asked again. */
+  acceptUpgrade(fd: number, record: UpgradeRecord): void {
+    assertVersion(record, 'an upgrade record');
+    this.answer(new Upgrade(fd, record, this.endpoint.kernel, this.settings.upgradeTimeout));
+  }
+
+  /** Whether `detach` would succeed. False also while a closed socket's `close` event is still to come. */
+  canDetach(client: BatonClient): boolean {
+    return client.ref.detachable;
+  }
+
+  /**
+   * Stops reading and writing. `fd` stays open and this client's until `forget`. What is sent from now on goes
+   * out after `reattach` only, and is not in `record`.
+   * @throws handoffUnsupported, connectionGone
+   */
+  detach(client: BatonClient): { fd: number; record: ConnectionRecord } {
+    return client.ref.detach();
+  }
+
+  /** The move failed: goes on as if `detach` had not been called. */
+  reattach(client: BatonClient): void {
+    client.ref.resume();
+  }
+
+  /** The other process has the connection: closes our descriptor; no close frame, no FIN, no events. */
+  forget(client: BatonClient): void {
+    client.ref.forget();
+  }
+
+  /** A client on a connection another process detached; `fd` is its from now on. Quiet until `resume`. */
+  adopt(fd: number, record: ConnectionRecord, sessionId: string): BatonClient {
+    const connection = Connection.adopt(this.endpoint, fd, record);
+    this.watch(connection);
+    return new BatonClient(sessionId, connection);
+  }
+
+  /** Reads and writes from now on. Messages whose bytes were read before are delivered before it returns. */
+  resume(client: BatonClient): void {
+    client.ref.resume();
+  }
+
+  /** Leaves what the client sends in the kernel until `resumeReading`, or until the client moved or was reattached. */
+  pauseReading(client: BatonClient): void {
+    client.ref.pauseReading();
+  }
+
+  resumeReading(client: BatonClient): void {
+    client.ref.resumeReading();
+  }
+
+  /** A client whose connection is closed: its seat is held by `allowReconnection`. */
+  absentClient(sessionId: string): BatonClient {
+    return new BatonClient(sessionId, Connection.absent(this.endpoint));
+  }
+
+  // --- upgrades
+
+  private use(
+    server: http.Server,
+    startBeatsOn: 'listening' | undefined,
+    filter?: (request: IncomingMessage) => boolean,
+  ): void {
+    this.server = server;
+    server.on('upgrade', (request, socket, head) => {
+      if (!filter || filter(request)) this.onUpgrade(request, socket as Socket, head);
+    });
+    if (startBeatsOn) {
+      server.on('error', (error) => debugAndPrintError(error));
+      server.on(startBeatsOn, () => this.startBeats());
+    }
+    server.on('close', () => clearInterval(this.beats));
+  }
+
+  private onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    stopReading(socket);
+    // A request behind another one that is not answered yet: the answers would mix.
+    if (socket.writableLength > 0 || (socket as { _httpMessage?: unknown })._httpMessage) {
+      socket.destroy();
+      return;
+    }
+    const record: UpgradeRecord = {
+      v: 1,
+      method: request.method ?? '',
+      url: request.url ?? '/',
+      httpVersion: request.httpVersion,
+      rawHeaders: request.rawHeaders,
+      head: new Uint8Array(head),
+      remoteAddress: socket.remoteAddress,
+      hops: 0,
+      validated: false,
+    };
+    const source = this.bare(socket);
+    if (source !== undefined) {
+      this.answer(new Upgrade(source, record, this.endpoint.kernel, this.settings.upgradeTimeout));
+    }
+  }
+
+  /** A descriptor that Node's HTTP server knows nothing of; the socket itself where that cannot be had. */
+  private bare(socket: Socket): number | Socket | undefined {
+    socket.setNoDelay(true);
+    const { kernel } = this.endpoint;
+    if (!kernel) return socket;
+    try {
+      return kernel.dup(descriptorOf(socket));
+    } catch (error) {
+      debugAndPrintError(error as Error);
+      return undefined;
+    } finally {
+      socket.on('error', ignore);
+      socket.destroy();
+    }
+  }
+
+  private answer(upgrade: Upgrade): void {
+    const { record } = upgrade;
+    const headers = headersOf(record.rawHeaders);
+    const handshake = checkHandshake(record, headers);
+    if ('status' in handshake) {
+      upgrade.answer(refusalResponse(handshake));
+      return;
+    }
+    const url = URL.parse(`ws://server${record.url}`);
+    if (!url) {
+      upgrade.reject(400, 'The request target is not a path.');
+      return;
+    }
+    const request: Request = { url, headers, handshake };
+    if (record.validated) {
+      this.find(upgrade, request);
+      return;
+    }
+    if (!originAllowed(this.settings.allowedOrigins, headers.origin)) {
+      upgrade.reject(403, 'This origin may not connect.');
+      return;
+    }
+    if (this.settings.beforeUpgrade) {
+      this.askBeforeUpgrade(upgrade, request).catch((error) => {
+        debugAndPrintError(error);
+        upgrade.reject(500, 'The upgrade failed.');
+      });
+      return;
+    }
+    record.validated = true;
+    this.find(upgrade, request);
+  }
+
+  private async askBeforeUpgrade(upgrade: Upgrade, request: Request): Promise<void> {
+    const context = authContextOf(upgrade.record, request);
+    const response = await runBeforeUpgrade(this.settings.beforeUpgrade!, upgrade.url, context);
+    if (response !== undefined) {
+      upgrade.answer(await fetchResponse(response));
+    } else if (upgrade.pending) {
+      upgrade.record.validated = true;
+      this.find(upgrade, request, context);
+    }
+  }
+
+  /** Asks where the room is, and joins it if it is here. */
+  private find(upgrade: Upgrade, request: Request, context?: AuthContext): void {
+    upgrade.roomId = roomIdOf(request.url.pathname);
+    const failed = (error: Error): void => {
+      debugAndPrintError(error);
+      upgrade.reject(503, 'The room cannot be reached.');
+    };
+    try {
+      const where = upgrade.roomId ? this.route(upgrade.roomId, upgrade) : 'local';
+      if (where === 'local') {
+        this.open(upgrade, request, context);
+        return;
+      }
+      where
+        .then((answer) => {
+          if (answer === 'local') this.open(upgrade, request, context);
+          else if (upgrade.pending) upgrade.reject(503, 'The room cannot be reached.');
+        })
+        .catch(failed);
+    } catch (error) {
+      failed(error as Error);
+    }
+  }
+
+  /** Completes the handshake. Synchronous as far as the beginning of the room's `_onJoin`. */
+  private open(upgrade: Upgrade, request: Request, context?: AuthContext): void {
+    const { record } = upgrade;
+    const protocol = this.chooseProtocol(record.url, request);
+    const source = upgrade.take();
+    if (source === undefined) return;
+    const connection = Connection.open(this.endpoint, source, record.head);
+    connection.remoteAddress = record.remoteAddress;
+    connection.protocol = protocol;
+    connection.sendResponse(switchingProtocols(request.handshake.key, connection.protocol));
+    this.watch(connection);
+    const sessionId = request.url.searchParams.get('sessionId');
+    if (!sessionId && !upgrade.roomId) answerPings(connection);
+    else this.join(connection, sessionId!, upgrade, request, context).catch(debugAndPrintError);
+    connection.resume();
+  }
+
+  private async join(
+    connection: Connection,
+    sessionId: string,
+    upgrade: Upgrade,
+    request: Request,
+    context = authContextOf(upgrade.record, request),
+  ): Promise<void> {
+    const client = new BatonClient(sessionId, connection);
+    const { searchParams } = request.url;
+    const reconnectionToken = searchParams.get('reconnectionToken') ?? undefined;
+    const skipHandshake = searchParams.has('skipHandshake');
+    try {
+      const room = matchMaker.getLocalRoomById(upgrade.roomId);
+      await connectClientToRoom(room, client, context, { reconnectionToken, skipHandshake });
+    } catch (error: any) {
+      debugAndPrintError(error);
+      const retry = isDevMode ? CloseCode.MAY_TRY_RECONNECT : CloseCode.FAILED_TO_RECONNECT;
+      client.error(error.code ?? ErrorCode.APPLICATION_ERROR, error.message, () =>
+        connection.close(reconnectionToken ? retry : CloseCode.WITH_ERROR),
+      );
+    }
+  }
+
+  private chooseProtocol(url: string, { headers, handshake }: Request): string {
+    const { protocols } = handshake;
+    if (protocols.size === 0) return '';
+    const { handleProtocols } = this.settings;
+    const chosen = handleProtocols
+      ? handleProtocols(protocols, { url, headers })
+      : (protocols.values().next().value as string);
+    return chosen || '';
+  }
+
+  private watch(connection: Connection): void {
+    this.connections.add(connection);
+    connection.on('error', printConnectionError);
+  }
+
+  /** One interval for all: pings, and ends connections whose peer answers none of them. */
+  private startBeats(): void {
+    const { pingInterval, pingMaxRetries } = this.settings;
+    if (pingInterval === 0 || pingMaxRetries === 0 || this.beats) return;
+    this.beats = setInterval(() => {
+      for (const connection of this.connections) connection.beat(pingMaxRetries);
+    }, pingInterval);
+  }
+}
+
+function createServer({ maxHeaderSize, headersTimeout }: Settings): http.Server {
+  const options = {
+    maxHeaderSize,
+    headersTimeout,
+    // How often Node looks for such connections, 30 s by default; each holds a descriptor until then.
+    connectionsCheckingInterval: Math.min(5_000, headersTimeout || 5_000),
+    // Other upgrades (a client offering h2c, say) are to be ignored (RFC 9110 §7.8), which Node does as of 24.9.
+    shouldUpgradeCallback: (request: IncomingMessage) =>
+      request.headers.upgrade?.toLowerCase() === 'websocket',
+  };
+  return http.createServer(options);
+}
+
+function authContextOf(record: UpgradeRecord, { headers, url }: Request): AuthContext {
+  return createAuthContext({
+    headers,
+    token: url.searchParams.get('_authToken'),
+    remoteAddress: record.remoteAddress,
+  });
+}
+
+/** Empty when the path names no room. Core would find something under `__proto__` and `constructor`. */
+function roomIdOf(path: string): string {
+  const id = ROOM_PATH.exec(path)?.[1] ?? '';
+  return id in Object.prototype ? '' : id;
+}
+
+/** Answers each message of a client that joins no room, so that it can measure the round trip. */
+function answerPings(connection: Connection): void {
+  const timer = setTimeout(() => connection.close(CloseCode.NORMAL_CLOSURE), PING_ONLY_MS);
+  connection.on('message', () => connection.send(new Uint8Array([Protocol.PING])));
+  connection.on('close', () => clearTimeout(timer));
+}
+
+function printConnectionError(error: Error): void {
+  debugConnection(error.message);
+  debugAndPrintError(`${error.message}\n${error.stack}`);
+}
+
+function ignore(): void {}
