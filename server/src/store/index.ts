@@ -1,0 +1,13 @@
+// What the hosts of a service share: who is there, who owns which room, Colyseus' presence and listings, and
+// small versioned records. Redis and a store embedded in the supervisor implement one interface.
+export { EmbeddedStoreServer } from './embedded/server.ts';
+export { openStore, type StoreOptions } from './open.ts';
+export {
+  type HostRecord,
+  type Move,
+  type MoveOutcome,
+  type RoomOwner,
+  type Store,
+  storeLimits,
+  type VersionedValue,
+} from './types.ts';
