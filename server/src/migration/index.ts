@@ -1,0 +1,19 @@
+// Live migration: capturing a running Colyseus room with its connections, bringing it back to life in another
+// process, and moving rooms one by one, together or all of a host. Knows nothing of hosted sockets.
+export {
+  checkRoomClass,
+  inspectRoom,
+  type Problem,
+  registerAppClasses,
+  registerMovable,
+} from './fields/index.ts';
+export type { DrainResult } from './move/drain.ts';
+export { Migrator, type MigratorOptions, QUIESCE_MS, type Whereabouts } from './move/migrator.ts';
+export { Ownership } from './move/ownership.ts';
+export type { MoveOutcome, MovePhases, MoveResult } from './move/result.ts';
+export { type DriverGate, gateDriver, type RoomRegistry } from './room/driver-gate.ts';
+export { gatePresence, type PresenceGate } from './room/gates.ts';
+export { installHooks } from './room/hooks.ts';
+export { followAppRooms } from './room/methods.ts';
+export type { Gates } from './room/shell.ts';
+export { trackOf } from './room/track.ts';

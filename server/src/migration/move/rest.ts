@@ -1,0 +1,32 @@
+// When a departing room rests, and what is said when it does not, or when its move fails.
+import { internals } from '../../colyseus/room-internals.ts';
+import { BatonError, hostUnreachable, moveFailed, roomBusy, roomDisposing } from '../../errors.ts';
+import { blockers, quiesce } from '../room/quiesce.ts';
+import type { Departure } from './departure.ts';
+import { nowMicros } from './protocol.ts';
+
+/** Why a room did not move in its time. */
+export function overdueError({ room, roomId, since }: Departure): BatonError {
+  if (internals(room)._internalState === 2) return roomDisposing({ roomId });
+  const reason = blockers(room).join('; ') || 'it came to rest too late';
+  return roomBusy({ roomId, ms: Math.round((nowMicros() - since) / 1000), reason });
+}
+
+/** Comes back when the room rests, or soon when others of its group are what is waited for. */
+export async function restOrWait(departure: Departure, deadline: number): Promise<void> {
+  if (isResting(departure)) await new Promise((resolve) => setTimeout(resolve, 1));
+  else await quiesce(departure.room, deadline).catch(() => {});
+}
+
+export const isResting = ({ room }: Departure) =>
+  internals(room)._internalState === 1 && blockers(room).length === 0;
+
+export function unreachable(host: string, error: unknown): BatonError {
+  if (error instanceof BatonError && !error.code.startsWith('BATON_HANDOFF_')) return error;
+  return hostUnreachable({ host, reason: error instanceof Error ? error.message : String(error) }, error);
+}
+
+export function toError(roomId: string, error: unknown): BatonError {
+  if (error instanceof BatonError) return error;
+  return moveFailed({ roomId, reason: error instanceof Error ? error.message : String(error) }, error);
+}
