@@ -1,0 +1,88 @@
+import type { Room } from '@colyseus/sdk';
+import { Emitter } from './emitter.ts';
+import { SocketError } from './errors.ts';
+
+/** What can be sent: text, bytes, or any value that msgpack carries. */
+export type Data = unknown;
+
+export type SocketEvents<Message = Data> = {
+  /** The socket has peers now: their socket ids. */
+  linked: (peers: readonly string[]) => void;
+  /** A message of a peer; bytes come as Uint8Array. */
+  message: (data: Message) => void;
+  /** A peer is gone for good. */
+  'peer-left': (peer: string) => void;
+  /** Something did not work; the socket is still open unless `close` follows. */
+  error: (error: SocketError) => void;
+  /** The socket is closed; nothing comes after this. */
+  close: (code: number, reason: string) => void;
+};
+
+/** Message type under which peers' data travels; any Colyseus client can speak it. */
+const TYPE = 'data';
+const CONSENTED = 4000;
+
+/** One player's connection to a mapping, open until it is closed or lost. Made by `open()`. */
+export class BatonSocket<Message = Data> extends Emitter<SocketEvents<Message>> {
+  /** Stays the same while the socket moves between hosts. */
+  readonly id: string;
+  private readonly room: Room;
+  private linkedTo: string[] = [];
+  private ended = false;
+
+  /** @internal */
+  constructor(room: Room) {
+    super();
+    this.room = room;
+    this.id = room.roomId;
+    room.onMessage('linked', ({ peers }: { peers: string[] }) => {
+      this.linkedTo = peers;
+      this.emit('linked', this.peers);
+    });
+    room.onMessage('peer-left', ({ peer }: { peer: string }) => {
+      this.linkedTo = this.linkedTo.filter((id) => id !== peer);
+      this.emit('peer-left', peer);
+    });
+    room.onMessage('error', ({ code, message }: { code: string; message: string }) =>
+      this.emit('error', new SocketError(code, message)),
+    );
+    room.onMessage(TYPE, (data: Message) => this.emit('message', data as never));
+    room.onMessage('*', () => {}); // other types are for those who use the room directly
+    room.onLeave((code, reason) => this.end(code, reason ?? ''));
+  }
+
+  /** Socket ids of the peers it is linked with. */
+  get peers(): readonly string[] {
+    return [...this.linkedTo];
+  }
+
+  get closed(): boolean {
+    return this.ended;
+  }
+
+  /**
+   * Sends to the peers. Before they are there messages wait if the socket was told to wait for someone; else the
+   * service answers with the error BATON_NOT_LINKED.
+   * @throws SocketError BATON_CLOSED
+   */
+  send(data: Message): void {
+    if (this.ended) throw new SocketError('BATON_CLOSED', 'The socket is closed.');
+    if (data instanceof Uint8Array) this.room.sendBytes(TYPE, data);
+    else if (data instanceof ArrayBuffer) this.room.sendBytes(TYPE, new Uint8Array(data));
+    else this.room.send(TYPE, data);
+  }
+
+  /** Resolves when the socket is closed; its peers hear that it left. */
+  async close(): Promise<void> {
+    if (this.ended) return;
+    await this.room.leave();
+    this.end(CONSENTED, '');
+  }
+
+  private end(code: number, reason: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.linkedTo = [];
+    this.emit('close', code, reason);
+  }
+}

@@ -1,0 +1,49 @@
+import { type FunctionSet, MalformedEvent, readEvent } from './events.ts';
+import { type FunctionRequest, type FunctionResponse, json, problem } from './http.ts';
+import { type Served, type ServeOptions, serveNode } from './serve-node.ts';
+
+export interface Functions {
+  /** Answers one call; never rejects: what goes wrong becomes a status the service understands. */
+  handle(request: FunctionRequest): Promise<FunctionResponse>;
+  /** Serves the functions over HTTP (node:http) until closed. */
+  serve(options: ServeOptions): Promise<Served>;
+}
+
+/**
+ * Makes the functions of a mapping callable.
+ *
+ * @example
+ * ```ts
+ * await defineFunctions({ open: ({ playerId }) => ({ send: `hello ${playerId}` }) }).serve({ port: 2580 });
+ * ```
+ */
+export function defineFunctions(set: FunctionSet): Functions {
+  const functions: Functions = {
+    handle: (request) => answer(set, request),
+    serve: (options) => serveNode(functions, options),
+  };
+  return functions;
+}
+
+async function answer(set: FunctionSet, request: FunctionRequest): Promise<FunctionResponse> {
+  if (request.method === 'OPTIONS') return handshake(request);
+  if (request.method !== 'POST') return problem(405, 'Calls come as POST.', { allow: 'POST, OPTIONS' });
+  try {
+    const event = readEvent(request.header, request.body);
+    if (event.kind === 'open') return json(200, (await set.open(event)) ?? {});
+    if (event.kind === 'close') await set.close?.(event);
+    return { status: 204, headers: {} };
+  } catch (error) {
+    if (error instanceof MalformedEvent) return problem(400, error.message);
+    console.error(error);
+    return problem(500, 'The function failed.');
+  }
+}
+
+/** CloudEvents "HTTP 1.1 Web Hooks", section 4: the endpoint says that it wants the calls. */
+function handshake(request: FunctionRequest): FunctionResponse {
+  const origin = request.header('webhook-request-origin');
+  const headers: Record<string, string> = { allow: 'POST, OPTIONS' };
+  if (origin) Object.assign(headers, { 'webhook-allowed-origin': origin, 'webhook-allowed-rate': '*' });
+  return { status: 200, headers };
+}

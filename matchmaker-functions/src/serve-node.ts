@@ -1,0 +1,93 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type FunctionRequest, type FunctionResponse, problem } from './http.ts';
+
+export interface ServeOptions {
+  /** TCP port; 0 takes a free one. */
+  port: number;
+  /** Address to listen on. Default: 127.0.0.1. */
+  host?: string;
+  /** Largest body accepted, in bytes. Default: 65,536. */
+  maxBody?: number;
+}
+
+export interface Served {
+  readonly url: string;
+  readonly port: number;
+  /** Stops listening, lets calls in flight finish and closes idle connections. */
+  close(): Promise<void>;
+}
+
+interface Handler {
+  handle(request: FunctionRequest): Promise<FunctionResponse>;
+}
+
+export async function serveNode(functions: Handler, options: ServeOptions): Promise<Served> {
+  const host = options.host ?? '127.0.0.1';
+  const maxBody = options.maxBody ?? 65_536;
+  const server = createServer((req, res) => {
+    respond(functions, req, res, maxBody).catch(() => res.destroy());
+  });
+  server.requestTimeout = 10_000;
+  server.headersTimeout = 5_000;
+  // Longer than a caller's pool keeps a connection, so that the caller closes first and no call hits a dead one.
+  server.keepAliveTimeout = 30_000;
+  await listen(server, options.port, host);
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}/`,
+    port,
+    close: () => close(server),
+  };
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error ? reject(error) : resolve()));
+    server.closeIdleConnections();
+  });
+}
+
+async function respond(functions: Handler, req: IncomingMessage, res: ServerResponse, maxBody: number) {
+  const body = await readBody(req, maxBody);
+  const answer = body
+    ? await functions.handle({
+        method: req.method ?? 'GET',
+        header: (name) => single(req.headers[name]),
+        body,
+      })
+    : tooLarge(maxBody);
+  res.writeHead(answer.status, answer.headers);
+  res.end(answer.body);
+}
+
+function tooLarge(maxBody: number): FunctionResponse {
+  return problem(413, `The body exceeds ${maxBody} bytes.`, { connection: 'close' });
+}
+
+/** `undefined` when the body is larger than `maxBody`; what comes after that is not kept. */
+async function readBody(req: IncomingMessage, maxBody: number): Promise<Uint8Array | undefined> {
+  if (Number(req.headers['content-length'] ?? 0) > maxBody) return undefined;
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of req as AsyncIterable<Buffer>) {
+    size += part.byteLength;
+    if (size > maxBody) return undefined;
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}

@@ -1,0 +1,5 @@
+// Function mappings: named records that say which functions run for a socket and how it behaves. Here is their
+// schema and the registry that finds one by name.
+export { type Config, loadConfig } from './config.ts';
+export { MappingRegistry } from './registry.ts';
+export { type Mapping, mappingSchema } from './schema.ts';

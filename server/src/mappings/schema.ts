@@ -1,0 +1,45 @@
+import { z } from 'zod';
+
+const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000 };
+
+/** `"250ms"`, `"60s"`, `"2m"` or a number of milliseconds. */
+const duration = z.union([
+  z.number().int().nonnegative(),
+  z
+    .string()
+    .regex(/^\d+(ms|s|m)$/, 'expected a duration such as "250ms", "60s" or "2m"')
+    .transform((text) => {
+      const [, amount, unit] = /^(\d+)(ms|s|m)$/.exec(text)!;
+      return Number(amount) * UNITS[unit!]!;
+    }),
+]);
+
+const endpoint = z.strictObject({
+  /** Absolute http or https URL of the function. */
+  url: z.url({ protocol: /^https?$/ }),
+  /** How long the function may take, default 5 s. */
+  timeout: duration.pipe(z.number().min(1).max(60_000)).default(5_000),
+});
+
+/** One function mapping as it is written in baton.config. */
+export const mappingSchema = z.strictObject({
+  /** Runs when a socket opens; answers with the peer's socket id, or with nothing to wait to be found. */
+  open: endpoint,
+  /** Runs when a socket has closed. */
+  close: endpoint.optional(),
+  /** How long a socket waits for a peer that is not open yet. */
+  waitTimeout: duration.pipe(z.number().max(3_600_000)).default(60_000),
+  /** What happens to the one whose peer left. */
+  onPeerLeave: z.enum(['close', 'wait', 'keep']).default('keep'),
+  /** Messages a client may send within a second; past it its socket is closed. */
+  maxMessagesPerSecond: z.number().int().min(1).max(1_000_000).default(2_000),
+  /** Where a message goes. */
+  forward: z.literal('peers').default('peers'),
+});
+
+export type Mapping = z.infer<typeof mappingSchema> & { name: string };
+
+/** Names are used as Colyseus room names. */
+export const mappingName = z
+  .string()
+  .regex(/^[A-Za-z][\w-]{0,63}$/, 'a letter, then letters, digits, _ or -');

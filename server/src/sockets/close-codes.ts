@@ -1,0 +1,44 @@
+// How a socket ends: the close codes clients see, and errors in the form in which Colyseus carries them.
+import { ErrorCode, ServerError } from '@colyseus/core';
+import { BatonError, internalError } from '../errors.ts';
+
+/** RFC 6455 §7.4.2: 4000 to 4999 are private use; Colyseus takes 4000 to 4010. */
+export const CloseCode = {
+  /** The client sent more than is held back for a peer that is not there yet. */
+  heldOverflow: 4013,
+  /** The peer has left, and the mapping says `onPeerLeave: "close"`. */
+  peerLeft: 4014,
+  /** The open function failed; also the code of the error that joinOrCreate() rejects with. */
+  openFailed: 4015,
+  /** The client sent more messages than the mapping allows. */
+  tooManyMessages: 4016,
+} as const;
+
+/** Why a socket has closed, as the close function is told. */
+export function closeReason(code: number | undefined): string {
+  switch (code) {
+    case 4000:
+      return 'left';
+    case CloseCode.heldOverflow:
+      return 'held-overflow';
+    case CloseCode.peerLeft:
+      return 'peer-left';
+    case CloseCode.tooManyMessages:
+      return 'too-many-messages';
+    case 4001:
+      return 'server-shutdown';
+    case 4002:
+      return 'error';
+    default:
+      return 'lost';
+  }
+}
+
+/** Clients get the code of the catalogue in front of the text: `BATON_CALL_FAILED: The open function …`. */
+export function asServerError(error: unknown, code: number): ServerError {
+  if (error instanceof ServerError) return error;
+  const known = error instanceof BatonError ? error : internalError({}, error);
+  return new ServerError(code, `${known.code}: ${known.message}`, { cause: error });
+}
+
+export const tokenRefused = (error: unknown): ServerError => asServerError(error, ErrorCode.AUTH_FAILED);

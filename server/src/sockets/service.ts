@@ -1,0 +1,51 @@
+import type { Client } from '@colyseus/core';
+import type { Mapping } from '../mappings/index.ts';
+
+/** How a socket stands to one that wants to be linked with it. */
+export type Standing = 'opening' | 'free' | 'taken' | 'closed';
+
+/** A hosted socket as the service sees it; its room. */
+export interface HostedSocket {
+  readonly roomId: string;
+  readonly mapping: string;
+  readonly playerId: string;
+  readonly clients: ArrayLike<Client>;
+  status: 'opening' | 'open' | 'waiting' | 'linked';
+  readonly peer: string | undefined;
+  /** The socket it waits for. */
+  readonly wanted: string | undefined;
+  /** When it stops waiting, Date.now() ms; 0 while that is not clear. */
+  waitUntil: number;
+  /** What its open function said should be kept on it. */
+  attributes: Record<string, unknown> | undefined;
+  /** Nobody is there any more, or not for long. */
+  readonly gone: boolean;
+  /** Frames held back for the peer. */
+  readonly holding: boolean;
+  /** Takes one frame of the peer. */
+  deliver(frame: Uint8Array): void;
+  /** Passes on what was held back, as soon as the peer is in this process. */
+  flush(): void;
+  /** The open function has answered. */
+  answered(wanted: string | undefined): void;
+  standing(towards: string): Standing;
+  linkedWith(peer: string): 'linked' | 'taken' | 'closed';
+  peerLeft(peer: string): void;
+  refused(peer: string, code: string, message: string): void;
+}
+
+/** What a socket's room asks of the process it runs in. */
+export interface SocketService {
+  /**
+   * The player a token stands for.
+   * @throws BATON_TOKEN_INVALID
+   */
+  playerOf(token: string | undefined): string;
+  mapping(name: string): Mapping;
+  /** @throws what its client is to be told: the socket does not open */
+  opened(room: HostedSocket, options: unknown): Promise<void>;
+  closed(room: HostedSocket, code: number | undefined): Promise<void>;
+  arrived(room: HostedSocket, from: string): void;
+  gather(room: HostedSocket): void;
+  local(socketId: string): HostedSocket | undefined;
+}

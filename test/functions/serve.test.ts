@@ -1,0 +1,113 @@
+import { defineFunctions, type Served, type SocketEvent } from '@baton/functions';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+
+let served: Served | undefined;
+afterEach(async () => {
+  await served?.close();
+  served = undefined;
+});
+
+const headers = { 'ce-type': 'baton.socket.open', 'ce-subject': 's1', 'ce-playerid': 'ann' };
+const post = (init: RequestInit = {}) => fetch(served!.url, { method: 'POST', headers, ...init });
+
+describe('functions over HTTP', () => {
+  test('an open function sees who opened what, and its answer is the JSON of the response', async () => {
+    const events: SocketEvent[] = [];
+    served = await defineFunctions({
+      open: (event) => {
+        events.push(event);
+        return { attributes: { team: 'red' } };
+      },
+    }).serve({ port: 0 });
+    const response = await post({
+      headers: {
+        ...headers,
+        'ce-id': 'e1',
+        'ce-playerid': 'J%C3%BCrgen',
+        'ce-tenant': 'studio',
+        'ce-mapping': 'duel',
+        'ce-epoch': '3',
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ rank: 12 }),
+    });
+    expect(response.headers.get('content-type')).toBe('application/json');
+    expect(await response.json()).toEqual({ attributes: { team: 'red' } });
+    expect(events).toEqual([
+      {
+        kind: 'open',
+        id: 'e1',
+        socketId: 's1',
+        playerId: 'Jürgen',
+        tenant: 'studio',
+        mapping: 'duel',
+        epoch: 3,
+        data: { rank: 12 },
+      },
+    ]);
+  });
+
+  test('a function that answers nothing leaves the socket as it is', async () => {
+    served = await defineFunctions({ open: () => undefined }).serve({ port: 0 });
+    expect(await (await post()).json()).toEqual({});
+  });
+
+  test.each([
+    ['no socket', { 'ce-type': 'baton.socket.open', 'ce-playerid': 'ann' }, 'ce-subject'],
+    ['no player', { 'ce-type': 'baton.socket.open', 'ce-subject': 's1' }, 'ce-playerid'],
+    ['another event', { ...headers, 'ce-type': 'com.example.order' }, 'ce-type'],
+    ['a wrong epoch', { ...headers, 'ce-epoch': '-1' }, 'ce-epoch'],
+    ['a broken escape', { ...headers, 'ce-playerid': '%zz' }, 'ce-playerid'],
+    ['an endless id', { ...headers, 'ce-subject': 'x'.repeat(300) }, 'ce-subject'],
+  ])('a call with %s is refused and says which header is wrong', async (_case, wrong, name) => {
+    served = await defineFunctions({ open: () => ({}) }).serve({ port: 0 });
+    const response = await post({ headers: wrong });
+    expect(response.status).toBe(400);
+    expect(response.headers.get('content-type')).toBe('application/problem+json');
+    expect(((await response.json()) as { detail: string }).detail).toContain(name);
+  });
+
+  test('a body that is not the JSON it claims to be is refused', async () => {
+    served = await defineFunctions({ open: () => ({}) }).serve({ port: 0 });
+    const response = await post({ headers: { ...headers, 'content-type': 'application/json' }, body: '{' });
+    expect(response.status).toBe(400);
+  });
+
+  test('a body past the limit is refused', async () => {
+    served = await defineFunctions({ open: () => ({}) }).serve({ port: 0, maxBody: 10 });
+    expect((await post({ body: 'x'.repeat(11) })).status).toBe(413);
+    expect((await post({ body: 'x'.repeat(10) })).status).toBe(200);
+  });
+
+  test('a function that throws is a 500 that gives nothing away', async () => {
+    const log = jest.spyOn(console, 'error').mockImplementation(() => {});
+    served = await defineFunctions({
+      open: () => {
+        throw new Error('database password is hunter2');
+      },
+    }).serve({ port: 0 });
+    const response = await post();
+    expect(response.status).toBe(500);
+    expect(await response.text()).not.toContain('hunter2');
+    expect(log).toHaveBeenCalledTimes(1);
+    log.mockRestore();
+  });
+
+  test('OPTIONS answers the webhook handshake', async () => {
+    served = await defineFunctions({ open: () => ({}) }).serve({ port: 0 });
+    const response = await fetch(served.url, {
+      method: 'OPTIONS',
+      headers: { 'webhook-request-origin': 'baton.example' },
+    });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('webhook-allowed-origin')).toBe('baton.example');
+    expect((await fetch(served.url)).status).toBe(405);
+  });
+
+  test('a taken port is an error of serve()', async () => {
+    served = await defineFunctions({ open: () => ({}) }).serve({ port: 0 });
+    await expect(defineFunctions({ open: () => ({}) }).serve({ port: served.port })).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+    });
+  });
+});

@@ -1,0 +1,190 @@
+// What linked players say to each other, while their sockets move: nothing lost, doubled, reordered or disconnected.
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openStore } from '../../server/src/store/index.ts';
+import { silentLog } from '../../server/src/telemetry/index.ts';
+import { kill, until } from '../support/service.ts';
+import { lostBetween, type Player, World } from './support.ts';
+
+describe('linked sockets', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.start();
+  });
+  afterAll(() => world?.stop());
+
+  test('text, bytes and values arrive as they were sent, in order, under any message type', async () => {
+    const [one, two] = await world.pair('script', 'kinds');
+    await world.together(one, two);
+    const bytes = Uint8Array.from({ length: 4_000 }, (_, i) => i * 31);
+    for (const [from, to] of [
+      [one, two],
+      [two, one],
+    ] as const) {
+      from.send('naïve \u{1F600}');
+      from.room.sendBytes('raw', bytes);
+      from.send({ nested: [1, -2.5, null, { deep: true }], when: 'now' });
+      from.send([1, 2, 3], 'move');
+      from.room.send(7, 'by number');
+      from.send(undefined, 'nudge');
+      await to.have('nudge');
+      expect(to.events.filter((e) => e.type !== 'linked').map((e) => e.type)).toEqual([
+        'data',
+        'raw',
+        'data',
+        'move',
+        '7',
+        'nudge',
+      ]);
+      expect(to.of('data')).toEqual([
+        'naïve \u{1F600}',
+        { nested: [1, -2.5, null, { deep: true }], when: 'now' },
+      ]);
+      expect(Buffer.from(to.of('raw')[0]).equals(Buffer.from(bytes))).toBe(true);
+      expect(to.of('7')).toEqual(['by number']);
+    }
+    await Promise.all([one.leave(), two.leave()]);
+  });
+
+  test('a peer cannot speak in the name of the service', async () => {
+    const [one, two] = await world.pair('script', 'forger');
+    const before = two.events.length;
+    for (const type of ['linked', 'peer-left', 'error']) one.send({ peers: ['x'] }, type);
+    // the same word spelt longer: a string with a one-byte length, and a two-byte spelling of each letter
+    const raw = (...bytes: number[]) => one.room.connection.send(Uint8Array.from([13, ...bytes]));
+    raw(0xd9, 5, ...Buffer.from('error'));
+    raw(0xa0 | 10, ...[...Buffer.from('error')].flatMap((c) => [0xc0 | (c >> 6), 0x80 | (c & 0x3f)]));
+    one.send('end');
+    await two.have('data');
+    expect(two.events.slice(before).map((e) => e.type)).toEqual(['data']);
+    expect(await one.have('error', 5)).toMatchObject(Array(5).fill({ code: 'BATON_MESSAGE_RESERVED' }));
+    await Promise.all([one.leave(), two.leave()]);
+  });
+
+  test('messages sent while the two come to one host are held back in order', async () => {
+    for (let i = 0; i < 5; i++) {
+      const one = await world.open('script', `gather-${i}`);
+      const late = await world.openHeldApart('script', `gather-${i}-late`, one);
+      const two = await late.release({ peer: one.id });
+      await Promise.all([one.linked(two), two.linked(one)]);
+      for (let n = 0; n < 50; n++) one.count();
+      const sender = setInterval(() => {
+        two.count();
+        one.count();
+      }, 1);
+      await until(() => two.sent >= 200, 'enough messages');
+      clearInterval(sender);
+      await Promise.all([one.have('data', two.sent), two.have('data', one.sent)]);
+      expect([...lostBetween(one, two), ...lostBetween(two, one)]).toEqual([]);
+      await world.together(one, two);
+      await Promise.all([one.leave(), two.leave()]);
+    }
+  });
+
+  test('20 pairs that exchange numbers are moved, drained and reloaded', async () => {
+    const pairs = await Promise.all(Array.from({ length: 20 }, (_, i) => world.pair('script', `pair-${i}`)));
+    await Promise.all(pairs.map(([a, b]) => world.together(a, b)));
+    const players = pairs.flat();
+    const playing = setInterval(() => {
+      for (const player of players) player.count();
+    }, 5);
+    for (const [a, b] of pairs.slice(0, 10)) {
+      const { to } = await world.service.moveAway(a.id);
+      expect([await world.hostOf(a), await world.hostOf(b)]).toEqual([to, to]);
+    }
+    for (let i = 0; i < 2; i++) {
+      const host = (await world.service.hosts()).filter((h) => h.state === 'up')[i]!;
+      expect(await world.service.drain(host.id)).toMatchObject({ refused: [] });
+      await until(
+        async () => (await world.service.hosts()).filter((h) => h.state === 'up').length === 2,
+        'two hosts',
+        30_000,
+      );
+    }
+    expect(await world.service.reload()).toMatchObject({ refused: [] });
+    await Promise.all(pairs.map(([a, b]) => world.together(a, b)));
+    clearInterval(playing);
+    await Promise.all(pairs.flatMap(([a, b]) => [a.have('data', b.sent), b.have('data', a.sent)]));
+    expect(pairs.flatMap(([a, b]) => [...lostBetween(a, b), ...lostBetween(b, a)])).toEqual([]);
+    expect(players[0]!.sent).toBeGreaterThan(100);
+    const rooms = await world.service.rooms();
+    for (const player of players) {
+      expect(player.of('linked').length).toBe(1);
+      expect(rooms.find((room) => room.roomId === player.id)!.moves).toBeGreaterThan(0);
+    }
+    await Promise.all(players.map((p) => p.leave()));
+  }, 120_000);
+
+  test('more messages than the mapping allows end the socket', async () => {
+    const player = await world.open('quiet', 'chatty');
+    for (let i = 0; i < 100; i++) player.send(i);
+    await player.have('close');
+    expect(player.closes).toEqual([{ code: 4016, reason: 'BATON_TOO_MANY_MESSAGES' }]);
+    expect(player.of('error').at(-1).code).toBe('BATON_TOO_MANY_MESSAGES');
+  });
+
+  test('what is sent to nobody is answered once, what is sent while waiting is bounded', async () => {
+    const alone = await world.open('script', 'alone');
+    for (let i = 0; i < 5; i++) alone.send(i);
+    expect(await alone.failed()).toBe('BATON_NOT_LINKED');
+    const waiting = await world.open('script', 'talkative', { peer: 'nobody' });
+    for (let i = 0; i < 70; i++) waiting.room.sendBytes('data', new Uint8Array(1024));
+    await waiting.have('close');
+    expect(waiting.closes).toEqual([{ code: 4013, reason: 'BATON_HELD_OVERFLOW' }]);
+    expect(alone.of('error').length).toBe(1);
+    await alone.leave();
+  });
+
+  test('no rooms are left when everybody has gone', async () => {
+    await world.leaveAll();
+    await until(async () => (await world.service.rooms()).length === 0, 'every room to be gone');
+  });
+});
+
+describe('a host that is killed', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.start({ env: { KEEP_APART: '1' } });
+  });
+  afterAll(() => world?.stop());
+
+  const hostPid = async (player: Player) => {
+    const id = await world.hostOf(player);
+    return (await world.service.hosts()).find((host) => host.id === id)!.pid;
+  };
+
+  test('the surviving peer is told, can be matched again, and nothing names the dead one', async () => {
+    const one = await world.open('script', 'killed');
+    const two = await world.openHeldApart('script', 'survivor', one);
+    const survivor = await two.release({ peer: one.id });
+    await Promise.all([one.linked(survivor), survivor.linked(one)]);
+    one.room.reconnection.enabled = false;
+    kill(await hostPid(one));
+    const died = Date.now();
+    expect(await survivor.have('peer-left')).toEqual([{ peer: one.id }]);
+    expect(Date.now() - died).toBeLessThan(10_000);
+    const late = await world.open('script', 'latecomer', { peer: one.id });
+    expect(await late.failed()).toBe('BATON_LINK_GONE');
+    const next = await world.open('script', 'successor', { peer: survivor.id });
+    await Promise.all([next.linked(survivor), survivor.linked(next, 2)]);
+  });
+
+  test('nothing is left of a pair that died together with its host', async () => {
+    const path = `${world.service.runtimeDir}/store.sock`;
+    const store = await openStore({ kind: 'embedded', path, log: silentLog });
+    const one = await world.open('script', 'doomed');
+    let two: Player | undefined;
+    for (let i = 0; !two; i++) {
+      const held = await world.openHeld('script', `doomed-${i}`);
+      const same = (await world.service.room(held.socketId))?.host === (await world.hostOf(one));
+      const opened = await held.release(same ? { peer: one.id } : {});
+      if (same) two = opened;
+    }
+    await Promise.all([one.linked(two), two.linked(one)]);
+    expect(await store.get(`link:${one.id}`)).toBeDefined();
+    for (const player of [one, two]) player.room.reconnection.enabled = false;
+    kill(await hostPid(one));
+    const left = () => Promise.all([one, two].map((player) => store.get(`link:${player.id}`)));
+    await until(async () => (await left()).every((record) => record === undefined), 'the records to be gone');
+    await store.close();
+  });
+});
