@@ -1,0 +1,276 @@
+// A host process: Colyseus with Baton's transport, its rooms movable, steered by the supervisor over IPC.
+import inspector from 'node:inspector';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { matchMaker } from '@colyseus/core';
+import express from 'express';
+import { createControl, type ReloadResult } from '../control/index.ts';
+import { BatonError, internalError, reloadFailed } from '../errors.ts';
+import { Handoff, noPeers, type Peers } from '../handoff/index.ts';
+import { loadConfig } from '../mappings/index.ts';
+import {
+  followAppRooms,
+  gateDriver,
+  gatePresence,
+  installHooks,
+  Migrator,
+  Ownership,
+  registerAppClasses,
+} from '../migration/index.ts';
+import { HostedSockets } from '../sockets/index.ts';
+import { openStore } from '../store/index.ts';
+import { createLog, type Log, tolerateBrokenPipes } from '../telemetry/index.ts';
+import { BatonTransport } from '../transport/index.ts';
+import { loadApp } from './app.ts';
+import { Backend } from './backend.ts';
+import { interceptControl } from './intercept.ts';
+import { checkMovability } from './movability.ts';
+import { OpenRequests } from './open-requests.ts';
+import { NewRoomPlacement } from './placement.ts';
+import { Registration } from './registration.ts';
+import { Routing } from './routing.ts';
+import { type HostSettings, readSettings } from './settings.ts';
+import { assertVersions } from './versions.ts';
+
+const RELOAD_TIMEOUT_MS = 15 * 60_000;
+/** A host whose supervisor and store are gone ends once nobody plays on it any more. */
+const ORPHAN_CHECK_MS = 5_000;
+/** What a stop may take beyond its deadline before the process ends all the same. */
+const STOP_GRACE_MS = 2_000;
+/** How long a host that leaves keeps connections on which nothing is asked, while others take over. */
+const HTTP_GRACE_MS = 500;
+const HTTP_PATIENCE_MS = 3_000;
+
+interface Running {
+  backend: Backend;
+  migrator: Migrator;
+  registration: Registration;
+  stop(deadlineMs: number, leaving: string[]): Promise<void>;
+}
+
+/**
+ * The channel to the supervisor is this file's alone. Libraries that find one take its other end for theirs:
+ * `@pm2/io`, which Colyseus loads where it is installed, ends the process as soon as it is closed.
+ */
+const channel = process.send?.bind(process);
+process.send = undefined;
+
+const send = (message: object) => {
+  if (process.connected) channel?.(message, undefined, undefined, () => {});
+};
+
+async function start(settings: HostSettings, log: Log): Promise<Running> {
+  assertVersions(settings.app);
+  installHooks();
+  registerAppClasses();
+  const store = await openStore({ ...settings.store, log });
+  const id = await store.nextHostId();
+  const hostLog = log.child({ host: id });
+  const handoff = await openPeers(path.join(settings.runtimeDir, `${id}.sock`), hostLog);
+  const ownership = new Ownership(store, id, hostLog);
+  const gates = { driver: gateDriver(store.driver, ownership), presence: gatePresence(store.presence) };
+  const placement = new NewRoomPlacement(() => store.hosts());
+  const app = await loadApp(settings.app, {
+    presence: gates.presence.presence,
+    driver: gates.driver.driver,
+    selectProcessIdToCreateRoom: placement.select,
+    transport: (options) => new BatonTransport({ ...options, listenFd: settings.listenFd }),
+    log: hostLog,
+  });
+  followAppRooms();
+  await matchMaker.onReady;
+  const config = settings.mappings ? await loadConfig(settings.mappings) : { mappings: [] };
+  const sockets = new HostedSockets({ host: id, mappings: config.mappings, store, log: hostLog });
+  sockets.define();
+
+  const registration = new Registration({
+    id,
+    store,
+    handoffPath: handoff.path,
+    generation: settings.generation,
+    log: hostLog,
+    hostGone: (dead) => sockets.hostGone(dead),
+  });
+  const migrator = new Migrator({
+    self: () => registration.record,
+    store,
+    handoff,
+    transport: app.transport,
+    gates,
+    ownership,
+    log: hostLog,
+    groupOf: (roomId) => sockets.groupOf(roomId),
+  });
+  sockets.useMigrator(migrator);
+  new Routing({ host: id, migrator, store, handoff, transport: app.transport, log: hostLog });
+  const backend = new Backend({
+    registration,
+    store,
+    handoff,
+    migrator,
+    ownership,
+    drained: (result) => send({ type: 'drained', result }),
+    reload: askForReload,
+  });
+  const control = express().use(
+    createControl({
+      backend,
+      token: settings.controlToken,
+      log: hostLog,
+      unready: () => (store.connected ? undefined : 'the store is away'),
+    }),
+  );
+  interceptControl(app.transport.server!, control);
+  const requests = new OpenRequests(app.transport.server!);
+  // Colyseus looks after dead processes before it listens, for seconds: nobody sends rooms here until that is done
+  registration.record.state = 'draining';
+  await registration.start(
+    ownership,
+    () => matchMaker.restoreMissingRoomCaches(),
+    () => ownership.moves,
+  );
+  await app.listen(settings.port);
+  await registration.setState('up');
+  send({ type: 'ready', hostId: id, processId: matchMaker.processId, checks: true, beats: !inspected() });
+  hostLog.info({ generation: settings.generation }, `host ${id} is ready`);
+
+  return {
+    backend,
+    migrator,
+    registration,
+    async stop(deadlineMs, leaving) {
+      const until = Date.now() + deadlineMs;
+      await registration.setState('draining').catch(() => {});
+      const others = (await store.hosts().catch(() => [])).some(
+        (h) => h.id !== id && h.state === 'up' && !leaving.includes(h.id),
+      );
+      if (others && ownership.rooms().length > 0) {
+        await backend
+          .drainSelf(Math.max(0, deadlineMs - 1_000))
+          .catch((error) => hostLog.warn({ err: error }, 'drain failed'));
+      }
+      await requests.leave(others ? HTTP_GRACE_MS : 0, Math.min(HTTP_PATIENCE_MS, until - Date.now()));
+      await Promise.race([app.server.gracefullyShutdown(false), sleep(Math.max(500, until - Date.now()))]);
+      await registration.stop();
+      await sockets.shutdown();
+      await handoff.close();
+      await store.close();
+    },
+  };
+}
+
+async function openPeers(socket: string, log: Log): Promise<Peers> {
+  const support = Handoff.supported();
+  if (support.ok) return Handoff.listen({ path: socket, log });
+  log.warn(`rooms run, but do not move on ${process.platform}: ${support.reason}`);
+  return noPeers(socket, support.reason);
+}
+
+/** A process that stands at a breakpoint is silent, but not hung. */
+const inspected = () => inspector.url() !== undefined;
+
+let lastRequest = 0;
+const reloads = new Map<number, { resolve(result: ReloadResult): void; reject(error: Error): void }>();
+
+function askForReload(): Promise<ReloadResult> {
+  if (!process.connected) return Promise.reject(reloadFailed({ reason: 'the supervisor is gone' }));
+  const id = ++lastRequest;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(reloadFailed({ reason: 'the supervisor did not answer' })),
+      RELOAD_TIMEOUT_MS,
+    );
+    timer.unref();
+    reloads.set(id, {
+      resolve(result) {
+        clearTimeout(timer);
+        resolve(result);
+      },
+      reject(error) {
+        clearTimeout(timer);
+        reject(error);
+      },
+    });
+    send({ type: 'reload', id });
+  });
+}
+
+const errorJson = (error: unknown) =>
+  (error instanceof BatonError ? error : internalError({}, error)).toJSON();
+
+function listenToSupervisor(running: Running, settings: HostSettings, log: Log): void {
+  const answer = async (type: string, id: number, work: () => Promise<unknown>) => {
+    try {
+      send({ type, id, result: await work() });
+    } catch (error) {
+      if (!(error instanceof BatonError)) log.error({ err: error }, `${type} failed`);
+      send({ type, id, error: errorJson(error) });
+    }
+  };
+  process.on('message', (message: any) => {
+    if (message?.type === 'ping') send({ type: 'pong' });
+    else if (message?.type === 'drain')
+      answer('drain-result', message.id, () => running.backend.drainSelf(message.deadlineMs));
+    else if (message?.type === 'undrain') running.backend.undrain().catch(() => {});
+    else if (message?.type === 'check')
+      answer('check-result', message.id, () => checkMovability(running.migrator));
+    else if (message?.type === 'stop') {
+      const leaving = Array.isArray(message.leaving) ? message.leaving.map(String) : [];
+      shutDown(running, message.deadlineMs, log, leaving);
+    } else if (message?.type === 'reload-result') {
+      const waiting = reloads.get(message.id);
+      reloads.delete(message.id);
+      if (message.error) waiting?.reject(BatonError.fromJSON(message.error));
+      else waiting?.resolve(message.result);
+    }
+  });
+  process.on('disconnect', () => {
+    log.warn('the supervisor is gone; this host goes on');
+    if (settings.store.kind !== 'embedded') return;
+    setInterval(() => {
+      if (matchMaker.stats.local.ccu <= 0) shutDown(running, 1_000, log);
+    }, ORPHAN_CHECK_MS);
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => shutDown(running, 10_000, log));
+}
+
+let stopping = false;
+
+async function shutDown(
+  running: Running,
+  deadlineMs: number,
+  log: Log,
+  leaving: string[] = [],
+): Promise<void> {
+  if (stopping) return;
+  stopping = true;
+  try {
+    await Promise.race([running.stop(deadlineMs, leaving), sleep(deadlineMs + STOP_GRACE_MS)]);
+  } catch (error) {
+    log.error({ err: error }, 'the host did not stop cleanly');
+  }
+  process.exit(0);
+}
+
+tolerateBrokenPipes();
+const log = createLog({ name: 'host' });
+// Mostly an app's handler that did not expect what a client sent. One room's mistake is not the others' end: were the
+// process to end, a single client could bring down host after host.
+process.on('uncaughtException', (error) => log.error({ err: error }, 'uncaught exception of the app'));
+process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled rejection'));
+const giveUp = () => process.exit(1);
+try {
+  const settings = readSettings(process.env['BATON_HOST']);
+  delete process.env['BATON_HOST'];
+  // a host that is not ready when its supervisor dies may wait for ever for a store that died with it
+  process.once('disconnect', giveUp);
+  const running = await start(settings, log);
+  process.off('disconnect', giveUp);
+  listenToSupervisor(running, settings, log);
+} catch (error) {
+  const failure = error instanceof BatonError ? error : internalError({}, error);
+  log.error({ err: error }, failure.message);
+  send({ type: 'failed', error: failure.toJSON() });
+  setTimeout(() => process.exit(1), 200);
+}

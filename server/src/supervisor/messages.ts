@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import type { DrainResult, Refusal, ReloadResult } from '../control/index.ts';
+import { BatonError, internalError } from '../errors.ts';
+
+/** What a host process gets in `BATON_HOST`, as JSON. The listening socket is the inherited `listenFd`. */
+export interface HostSettings {
+  app: string;
+  listenFd: 3;
+  port: number;
+  store: { kind: 'redis'; url: string; prefix?: string } | { kind: 'embedded'; path: string };
+  runtimeDir: string;
+  generation: number;
+  controlToken: string;
+  mappings?: string;
+}
+
+export interface ErrorJson {
+  code: string;
+  status: number;
+  message: string;
+  details?: Record<string, unknown>;
+}
+
+const error = z.object({
+  code: z.string(),
+  status: z.number(),
+  message: z.string(),
+  details: z.record(z.string(), z.unknown()).optional(),
+});
+const answer = { id: z.number(), result: z.unknown().optional(), error: error.optional() };
+
+/** Host → supervisor. `checks`: the host answers `check` requests; `beats`: it answers `ping`. */
+export const fromHost = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('ready'),
+    hostId: z.string(),
+    processId: z.string(),
+    checks: z.boolean().optional(),
+    beats: z.boolean().optional(),
+  }),
+  z.object({ type: z.literal('failed'), error }),
+  z.object({ type: z.literal('pong') }),
+  z.object({ type: z.literal('drained'), result: z.unknown().optional() }),
+  z.object({ type: z.literal('reload'), id: z.number() }),
+  z.object({ type: z.literal('drain-result'), ...answer }),
+  z.object({ type: z.literal('check-result'), ...answer }),
+]);
+export type FromHost = z.infer<typeof fromHost>;
+
+/**
+ * Supervisor → host. `undrain` takes a drain back: the host takes rooms again. `leaving` of `stop` names the
+ * hosts that end as well, so that no rooms are moved to them.
+ */
+export type ToHost =
+  | { type: 'drain'; id: number; deadlineMs: number }
+  | { type: 'undrain' }
+  | { type: 'ping' }
+  | { type: 'check'; id: number }
+  | { type: 'stop'; deadlineMs: number; leaving: string[] }
+  | { type: 'reload-result'; id: number; result?: ReloadResult; error?: ErrorJson };
+
+const refusals = z.array(z.object({ roomId: z.string(), reason: z.string() }));
+const drainResult = z.object({
+  host: z.string(),
+  rooms: z.number(),
+  clients: z.number(),
+  moved: z.number(),
+  refused: refusals,
+  seconds: z.number(),
+});
+
+export const parseDrainResult = (value: unknown): DrainResult => drainResult.parse(value);
+export const parseRefusals = (value: unknown): Refusal[] => refusals.parse(value);
+
+/** Any thrown value in the form that goes over IPC. */
+export function errorJson(thrown: unknown): ErrorJson {
+  return thrown instanceof BatonError ? thrown.toJSON() : internalError().toJSON();
+}
+
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

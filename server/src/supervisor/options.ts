@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { invalidOption } from '../errors.ts';
+import type { Log } from '../telemetry/index.ts';
+import type { HostProgram } from './host-program.ts';
+
+/** Where hosts keep what they share; `embedded` lives in the supervisor and ends with it. */
+export type StoreChoice = { kind: 'redis'; url: string; prefix?: string } | { kind: 'embedded' };
+
+/** A line a host wrote; `label` is its id, or `new` before it has one. */
+export interface HostLine {
+  label: string;
+  stream: 'stdout' | 'stderr';
+  text: string;
+}
+
+/** Milliseconds. */
+export interface Timing {
+  /** Longest start of a host. */
+  ready: number;
+  /** A host that is silent for this long (stopped, or in an endless loop) is ended and counts as crashed. */
+  hung: number;
+  /** Delay before a crashed host is started again; doubles with every crash in a row up to `backoffMax`. */
+  backoff: number;
+  backoffMax: number;
+  /** A host that ran this long crashed afresh: the delay starts over. */
+  stable: number;
+  /** Longest drain of one host during a reload. */
+  drain: number;
+  /** Longest graceful end of a host. */
+  stop: number;
+  /** How long a replaced host may keep rooms that could not move, and how often the move is tried again. */
+  linger: number;
+  lingerEvery: number;
+}
+
+export interface SupervisorOptions {
+  /** Absolute path of the app file. */
+  app: string;
+  /** Host processes, 1 … 256. Default 2. */
+  hosts?: number;
+  /** 0 = any free one. Default 2567. */
+  port?: number;
+  /** IP address to listen on. Default: all. */
+  host?: string;
+  /** Default embedded. */
+  store?: StoreChoice;
+  /** Default `$XDG_RUNTIME_DIR/baton-<uid>/<port>`, see `defaultRuntimeBase`. */
+  runtimeDir?: string;
+  /** Bearer token of the control API, at least 16 characters. Default `BATON_CONTROL_TOKEN`, else random. */
+  controlToken?: string;
+  /** Absolute path of the file with function mappings. */
+  mappings?: string;
+  log?: Log;
+  /** Gets every line the hosts write. */
+  onLine?: (line: HostLine) => void;
+  /** Called after the state of any host changed. */
+  onChange?: () => void;
+  timing?: Partial<Timing>;
+  /** The program that runs as a host; default: Baton's own. */
+  program?: HostProgram;
+}
+
+export const defaultTiming: Timing = {
+  ready: 60_000,
+  hung: 5_000,
+  backoff: 200,
+  backoffMax: 15_000,
+  stable: 30_000,
+  drain: 60_000,
+  stop: 10_000,
+  linger: 600_000,
+  lingerEvery: 5_000,
+};
+
+export const mostHosts = 256;
+
+/** @throws invalidOption */
+export function checkOptions(options: SupervisorOptions): void {
+  const { hosts = 2, port = 2567 } = options;
+  if (!Number.isInteger(hosts) || hosts < 1 || hosts > mostHosts) {
+    throw invalidOption({
+      option: '--hosts',
+      reason: `${hosts} is not a whole number from 1 to ${mostHosts}`,
+    });
+  }
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw invalidOption({ option: '--port', reason: `${port} is not a port number` });
+  }
+  if (options.store?.kind === 'redis' && !/^rediss?:\/\/[^/]/.test(options.store.url)) {
+    throw invalidOption({ option: '--redis', reason: 'expected a URL like redis://127.0.0.1:6379' });
+  }
+}
+
+/** @throws invalidOption when a given token is too short to be a secret, or does not fit into a header */
+export function chooseToken(given = process.env['BATON_CONTROL_TOKEN']): string {
+  if (given === undefined || given === '') return randomBytes(32).toString('base64url');
+  if (!/^[\w.~+/=-]{16,512}$/.test(given)) {
+    throw invalidOption({
+      option: 'BATON_CONTROL_TOKEN',
+      reason: 'expected 16 to 512 letters, digits or characters of "-._~+/="',
+    });
+  }
+  return given;
+}

@@ -1,0 +1,223 @@
+import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { ReloadResult } from '../control/index.ts';
+import { runtimeDirUnsafe, stopping } from '../errors.ts';
+import { Handoff } from '../handoff/index.ts';
+import { type Log, silentLog, withoutPassword } from '../telemetry/index.ts';
+import { byNumber, Fleet } from './fleet.ts';
+import { HostProcess, type HostState } from './host-process.ts';
+import { type HostProgram, hostProgram } from './host-program.ts';
+import { type BoundPort, bindPort, localUrl } from './listen.ts';
+import type { FromHost, HostSettings } from './messages.ts';
+import { checkOptions, chooseToken, defaultTiming, type SupervisorOptions, type Timing } from './options.ts';
+import {
+  defaultRuntimeBase,
+  isAlive,
+  makeRuntimeDir,
+  readServiceFile,
+  removeServiceFile,
+  writeServiceFile,
+} from './service-file.ts';
+
+export type { HostLine, StoreChoice, SupervisorOptions, Timing } from './options.ts';
+
+export interface HostStatus {
+  id: string | undefined;
+  pid: number | undefined;
+  state: HostState;
+  generation: number;
+  /** Unix time in ms. */
+  startedAt: number;
+}
+
+/** Runs one service on this machine: the port, the embedded store and the host processes. */
+export class Supervisor {
+  readonly runtimeDir: string;
+  readonly port: number;
+  /** Under which this machine reaches the service. */
+  readonly url: string;
+  /** Bearer token of the control API. */
+  readonly token: string;
+  readonly startedAt = Date.now();
+  /** Resolves when the service has ended. */
+  readonly closed: Promise<void>;
+  readonly #options: SupervisorOptions;
+  readonly #timing: Timing;
+  readonly #log: Log;
+  readonly #bound: BoundPort;
+  readonly #program: HostProgram;
+  readonly #fleet: Fleet;
+  #store: { close(): Promise<void> } | undefined;
+  #stopping: Promise<void> | undefined;
+  #resolveClosed!: () => void;
+
+  /**
+   * Starts a service and resolves when all its hosts are ready. While the Redis store cannot be reached it
+   * keeps trying, until `signal` is aborted.
+   * @throws portInUse, invalidOption, runtimeDirUnsafe, or the error of the first host that failed
+   */
+  static async start(options: SupervisorOptions, signal?: AbortSignal): Promise<Supervisor> {
+    checkOptions(options);
+    const supervisor = new Supervisor(options);
+    const abort = () => supervisor.#fleet.kill();
+    signal?.addEventListener('abort', abort);
+    try {
+      await supervisor.#open(signal);
+      return supervisor;
+    } catch (error) {
+      await supervisor.#close(() => supervisor.#fleet.stop(0));
+      throw signal?.aborted ? stopping({}, error) : error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  private constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#log = options.log ?? silentLog;
+    this.#timing = { ...defaultTiming, ...options.timing };
+    this.token = chooseToken(options.controlToken);
+    this.#bound = bindPort(options.port ?? 2567, options.host);
+    this.port = this.#bound.port;
+    this.url = localUrl(this.#bound.address, this.port);
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    try {
+      this.runtimeDir = makeRuntimeDir(
+        options.runtimeDir ?? path.join(defaultRuntimeBase(), String(this.port)),
+      );
+      const other = readServiceFile(this.runtimeDir)?.pid;
+      if (other !== undefined && other !== process.pid && isAlive(other)) {
+        throw runtimeDirUnsafe({
+          path: this.runtimeDir,
+          reason: `the service with process ${other} uses it`,
+        });
+      }
+      this.#program = options.program ?? hostProgram(options.app, this.runtimeDir);
+    } catch (error) {
+      this.#bound.close();
+      throw error;
+    }
+    this.#fleet = new Fleet({
+      size: this.#possibleHosts(options.hosts ?? 2),
+      timing: this.#timing,
+      log: this.#log,
+      onChange: () => options.onChange?.(),
+      spawn: (generation, onMessage) => this.#spawn(generation, onMessage),
+    });
+  }
+
+  /** Every living host, those on their way out included, by id; those without one yet come last. */
+  hosts(): HostStatus[] {
+    return [...this.#fleet.hosts]
+      .sort((a, b) => byNumber.compare(a.id ?? 'z', b.id ?? 'z'))
+      .map((host) => ({
+        id: host.id,
+        pid: host.pid,
+        state: host.state,
+        generation: host.settings.generation,
+        startedAt: host.startedAt,
+      }));
+  }
+
+  /** Without handoff an upgrade could not reach a room on another host, so there is one host only. */
+  #possibleHosts(wanted: number): number {
+    const support = Handoff.supported();
+    if (support.ok || wanted === 1) return wanted;
+    this.#log.warn(`one host instead of ${wanted} on ${process.platform}: ${support.reason}`);
+    return 1;
+  }
+
+  /** How often hosts were started again after a crash. */
+  get restarts(): number {
+    return this.#fleet.seats.reduce((sum, seat) => sum + seat.restarts, 0);
+  }
+
+  /** Brings the code now on disk into service. @throws reloadFailed, reloadInProgress, stopping */
+  reload(): Promise<ReloadResult> {
+    return this.#fleet.reload();
+  }
+
+  /** Lets the hosts end gracefully, those that take too long by force. */
+  stop(deadlineMs = this.#timing.stop): Promise<void> {
+    this.#stopping ??= this.#close(() => this.#fleet.stop(deadlineMs));
+    return this.#stopping;
+  }
+
+  /** Ends the hosts at once. */
+  async kill(): Promise<void> {
+    this.#fleet.kill();
+    await this.stop(0);
+  }
+
+  async #open(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#storeKind === 'embedded') {
+      const { EmbeddedStoreServer } = await import('../store/index.ts');
+      this.#store = await EmbeddedStoreServer.listen({ path: this.#storePath, log: this.#log });
+    }
+    const { backoffMax } = this.#timing;
+    for (let delayMs = Math.min(1000, backoffMax); ; delayMs = Math.min(delayMs * 2, backoffMax)) {
+      try {
+        signal?.throwIfAborted();
+        await this.#fleet.open();
+        break;
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'BATON_STORE_UNAVAILABLE') throw error;
+        this.#log.warn({ delayMs }, `${(error as Error).message} Trying again in ${delayMs} ms.`);
+        await wait(delayMs, undefined, { signal });
+      }
+    }
+    const { url, port, token, startedAt } = this;
+    writeServiceFile(this.runtimeDir, { url, port, token, pid: process.pid, startedAt });
+    const { store } = this.#options;
+    const storeName = store?.kind === 'redis' ? withoutPassword(store.url) : 'embedded';
+    this.#log.info({ url, hosts: this.#fleet.hosts.size, store: storeName }, 'service is ready');
+  }
+
+  async #close(endHosts: () => Promise<void>): Promise<void> {
+    await endHosts();
+    await this.#store
+      ?.close()
+      .catch((error: unknown) => this.#log.warn({ err: error }, 'store did not close'));
+    removeServiceFile(this.runtimeDir, process.pid);
+    this.#bound.close();
+    this.#resolveClosed();
+  }
+
+  get #storeKind(): 'redis' | 'embedded' {
+    return this.#options.store?.kind ?? 'embedded';
+  }
+
+  get #storePath(): string {
+    return path.join(this.runtimeDir, 'store.sock');
+  }
+
+  #spawn(generation: number, onMessage: (host: HostProcess, message: FromHost) => void): HostProcess {
+    const { app, store, mappings, onLine } = this.#options;
+    const settings: HostSettings = {
+      app,
+      listenFd: 3,
+      port: this.port,
+      store: store?.kind === 'redis' ? store : { kind: 'embedded', path: this.#storePath },
+      runtimeDir: this.runtimeDir,
+      generation,
+      controlToken: this.token,
+      ...(mappings === undefined ? {} : { mappings }),
+    };
+    const host: HostProcess = new HostProcess({
+      program: this.#program,
+      settings,
+      listenFd: this.#bound.fd,
+      readyMs: this.#timing.ready,
+      hungMs: this.#timing.hung,
+      onHung: () => {
+        const { id, pid } = host;
+        this.#log.error({ host: id, pid }, `host is silent for ${this.#timing.hung} ms; it is ended`);
+      },
+      onLine: (text, stream) => onLine?.({ label: host.id ?? 'new', stream, text }),
+      onMessage: (message) => onMessage(host, message),
+    });
+    return host;
+  }
+}
