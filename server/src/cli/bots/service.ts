@@ -1,0 +1,72 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { findApp, findService, Supervisor } from '../../supervisor/index.ts';
+import { type ServiceChoice, ServiceClient } from '../service-client.ts';
+
+export interface OpenService {
+  client: ServiceClient;
+  /** Ends the service when it was started here. */
+  close(): Promise<void>;
+}
+
+export interface OwnService {
+  app?: string;
+  hosts: number;
+}
+
+/**
+ * The service that was asked for, else one that runs on this machine, else an own one. With an app it is
+ * always an own one.
+ * @throws noService, unauthorized, or what keeps the own service from starting
+ */
+export async function openService(choice: ServiceChoice, own: OwnService): Promise<OpenService> {
+  const named = choice.url ?? process.env['BATON_URL'] ?? choice.port ?? choice.runtimeDir;
+  if (named !== undefined || (own.app === undefined && (await findService()) !== undefined)) {
+    return { client: await ServiceClient.find(choice), close: async () => {} };
+  }
+  const runtimeDir = await mkdtemp(join(tmpdir(), 'baton-bots-'));
+  const interrupted = new AbortController();
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  let supervisor: Supervisor | undefined;
+  const close = async () => {
+    interrupted.abort();
+    for (const signal of signals) process.off(signal, interrupt);
+    await supervisor?.kill();
+    await rm(runtimeDir, { recursive: true, force: true });
+  };
+  // Hosts outlive their supervisor, so nothing but this ends them.
+  const interrupt = () => void close().finally(() => process.exit(130));
+  for (const signal of signals) process.on(signal, interrupt);
+  try {
+    supervisor = await Supervisor.start(
+      {
+        app: appFile(own.app),
+        hosts: own.hosts,
+        port: 0,
+        host: '127.0.0.1',
+        runtimeDir,
+        onLine: ({ label, stream, text }) =>
+          stream === 'stderr' && process.stderr.write(`${label} ${text}\n`),
+      },
+      interrupted.signal,
+    );
+    return { client: new ServiceClient(supervisor.url, supervisor.token), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The given app, the one of this folder, or the arena that comes with a checkout. */
+function appFile(given: string | undefined): string {
+  const arena = fileURLToPath(new URL('../../../../examples/arena/app.config.ts', import.meta.url));
+  try {
+    return findApp(given);
+  } catch (error) {
+    if (given === undefined && existsSync(arena)) return arena;
+    throw error;
+  }
+}

@@ -1,0 +1,36 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { ServiceChoice } from './service-client.ts';
+
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Expected a whole number.');
+  return Number(text);
+}
+
+/** At most what the control API takes: an hour. */
+export function deadlineSeconds(text: string): number {
+  const seconds = wholeNumber(text);
+  if (seconds > 3_600) throw new InvalidArgumentError('Expected at most 3600 seconds.');
+  return seconds;
+}
+
+export interface ServiceOptions extends ServiceChoice {
+  json?: boolean;
+}
+
+/** Options of every command that talks to a running service. */
+export function withServiceOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--url <url>', 'service to talk to; default: the newest one on this machine').env(
+        'BATON_URL',
+      ),
+    )
+    .addOption(
+      new Option('--token <token>', 'bearer token of its control API; default: from its service file').env(
+        'BATON_CONTROL_TOKEN',
+      ),
+    )
+    .option('--port <port>', 'the service on this machine that listens on this port', wholeNumber)
+    .option('--runtime-dir <dir>', 'runtime directory the service was started with')
+    .option('--json', 'print one JSON object as the last line of standard output');
+}

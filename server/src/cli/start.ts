@@ -1,0 +1,139 @@
+import path from 'node:path';
+import { type Command, Option } from 'commander';
+import {
+  findApp,
+  type HostProgram,
+  handleSignals,
+  Supervisor,
+  type SupervisorOptions,
+} from '../supervisor/index.ts';
+import { createLog, type Log, withoutPassword } from '../telemetry/index.ts';
+import { examples } from './operate.ts';
+import { wholeNumber } from './options.ts';
+import { Screen } from './screen.ts';
+
+const TOKENS_UNVERIFIED =
+  'Mappings are served without tenants: tokens are NOT verified, a token is taken as the name of its player. ' +
+  'Do not open this port to the public.';
+
+interface StartOptions {
+  hosts: number;
+  port: number;
+  redis?: string;
+  host?: string;
+  runtimeDir?: string;
+  mappings?: string;
+  plain?: boolean;
+  json?: boolean;
+}
+
+/** @param hostProgram what runs as a host; default: Baton's own */
+export function registerStart(program: Command, hostProgram?: HostProgram): void {
+  program
+    .command('start [app]')
+    .description('run an app: the default export of its file is defineServer(...) or config(...)')
+    .addOption(
+      new Option('--hosts <n>', 'host processes').env('BATON_HOSTS').argParser(wholeNumber).default(2),
+    )
+    .addOption(
+      new Option('-p, --port <port>', 'port to listen on, 0 = any free one')
+        .env('BATON_PORT')
+        .argParser(wholeNumber)
+        .default(2567),
+    )
+    .addOption(
+      new Option('--redis <url>', 'shared store; without it an embedded one is used').env('BATON_REDIS_URL'),
+    )
+    .option('--host <address>', 'IP address to listen on (default: all)')
+    .option('--runtime-dir <dir>', 'directory for sockets and the service file')
+    .option('--mappings <file>', 'file with function mappings')
+    .option('--plain', 'log lines only, no live view')
+    .option('--json', 'print one JSON object when the service is ready; the log goes to standard error')
+    .addHelpText(
+      'after',
+      `${examples(
+        'baton start',
+        'baton start src/app.config.ts --hosts 4 --port 2567',
+        'baton start --redis redis://127.0.0.1:6379',
+      )}
+
+Without [app]: the first of app.config.* and src/app.config.*.
+Signals: SIGINT or SIGTERM ends the service gracefully, a second one at once; SIGHUP reloads.
+The control API's token is BATON_CONTROL_TOKEN, or a random one kept in the service file.`,
+    )
+    .action((app: string | undefined, options: StartOptions, command: Command) =>
+      start(app, options, hostProgram, command.getOptionValueSource('redis') === 'cli'),
+    );
+}
+
+async function start(
+  given: string | undefined,
+  options: StartOptions,
+  program?: HostProgram,
+  redisIsArgument = false,
+): Promise<void> {
+  const screen = new Screen({ json: options.json === true, plain: options.plain === true });
+  const log = createLog({ name: 'supervisor', format: screen.format, write: (line) => screen.log(line) });
+  if (redisIsArgument && options.redis !== withoutPassword(options.redis!)) {
+    // Takes the place of the arguments; those of npx or a shell around this process remain.
+    process.title = 'baton start';
+    log.warn('a password in --redis can be read by every user of this machine; use BATON_REDIS_URL');
+  }
+  const starting = new AbortController();
+  let supervisor: Supervisor | undefined;
+  let exitCode = 0;
+  const release = handleSignals({
+    stop: (signal) => {
+      log.info({ signal }, 'stopping');
+      starting.abort();
+      void supervisor?.stop();
+    },
+    armed: () => log.info('press Ctrl-C again to stop at once'),
+    kill: (signal) => {
+      log.warn({ signal }, 'stopping at once');
+      exitCode = signal === 'SIGINT' ? 130 : 143;
+      void supervisor?.kill();
+    },
+    reload: () => reload(supervisor, log),
+  });
+  try {
+    supervisor = await Supervisor.start(
+      { ...supervisorOptions(given, options, screen, log), program },
+      starting.signal,
+    );
+    screen.open(supervisor);
+    if (options.mappings !== undefined) log.warn(TOKENS_UNVERIFIED);
+    await supervisor.closed;
+  } catch (error) {
+    if (!starting.signal.aborted) throw error;
+  } finally {
+    screen.close();
+    release();
+  }
+  process.exitCode = exitCode;
+}
+
+function supervisorOptions(
+  given: string | undefined,
+  options: StartOptions,
+  screen: Screen,
+  log: Log,
+): SupervisorOptions {
+  return {
+    app: findApp(given),
+    hosts: options.hosts,
+    port: options.port,
+    host: options.host,
+    store: options.redis === undefined ? { kind: 'embedded' } : { kind: 'redis', url: options.redis },
+    runtimeDir: options.runtimeDir,
+    mappings: options.mappings === undefined ? undefined : path.resolve(options.mappings),
+    log,
+    onLine: (line) => screen.hostLine(line),
+    onChange: () => screen.changed(),
+  };
+}
+
+function reload(supervisor: Supervisor | undefined, log: Log): void {
+  if (supervisor === undefined) log.warn('not started yet: nothing to reload');
+  else supervisor.reload().catch((error: Error) => log.error(error.message));
+}

@@ -1,0 +1,75 @@
+// From the launcher to real hosts: a stock app in TypeScript, in a folder of its own.
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { cleanUp, tempDir } from '../supervisor/service.ts';
+import { CommandLine, launcher, type Outcome } from './command-line.ts';
+
+afterEach(cleanUp);
+
+const app = `
+  import { defineRoom, defineServer, Room } from '@colyseus/core';
+  import { Schema, type } from '@colyseus/schema';
+
+  class Counter extends Schema {
+    @type('number') count: number = 0;
+  }
+  class Lobby extends Room<{ state: Counter }> {
+    state = new Counter();
+  }
+  export default defineServer({ rooms: { lobby: defineRoom(Lobby) } });
+`;
+
+function newProject(): string {
+  const dir = tempDir();
+  fs.writeFileSync(path.join(dir, 'package.json'), '{ "type": "module" }');
+  fs.writeFileSync(path.join(dir, 'app.config.ts'), app);
+  fs.symlinkSync(
+    fileURLToPath(new URL('../../node_modules', import.meta.url)),
+    path.join(dir, 'node_modules'),
+  );
+  return dir;
+}
+
+function launch(args: string[], cwd: string): CommandLine {
+  return new CommandLine(args, { command: [launcher], cwd });
+}
+
+describe('npx baton', () => {
+  test('runs a TypeScript app with decorators and no tsconfig, and operates it', async () => {
+    const cwd = newProject();
+    const at = ['--runtime-dir', path.join(cwd, 'run'), '--json'];
+    const service = launch(['start', '--port', '0', ...at], cwd);
+    await service.until(() => service.stdout.endsWith('}\n'));
+    const { url, hosts } = JSON.parse(service.stdout);
+    expect(hosts).toEqual(['h1', 'h2']);
+    expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: 'ok' });
+
+    const operate = (...args: string[]): Promise<Outcome> => launch([...args, ...at], cwd).outcome;
+    expect((await operate('status')).json).toMatchObject({
+      url,
+      rooms: [],
+      totals: { hosts: 2, rooms: 0, clients: 0 },
+    });
+    expect((await operate('migrate', 'nope', '--to', 'h2')).json.error.code).toBe('BATON_ROOM_NOT_FOUND');
+    expect((await operate('drain', 'h99')).json.error.code).toBe('BATON_HOST_NOT_FOUND');
+    expect((await operate('reload')).json).toMatchObject({
+      generation: 2,
+      from: ['h1', 'h2'],
+      to: ['h3', 'h4'],
+    });
+
+    service.child.kill('SIGTERM');
+    expect((await service.outcome).code).toBe(0);
+  });
+
+  test('check tells that the rooms of the app can move', async () => {
+    const cwd = newProject();
+    const { code, json } = await launch(['check', '--json'], cwd).outcome;
+    expect([code, json]).toEqual([
+      0,
+      { app: path.join(cwd, 'app.config.ts'), ok: true, rooms: [{ name: 'lobby', problems: [] }] },
+    ]);
+  });
+});
