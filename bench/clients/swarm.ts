@@ -1,0 +1,116 @@
+// A process full of clients. Colyseus servers: pairs in rooms; raw servers: pairs by path.
+import { serveCalls } from '../serve-calls.mjs';
+import { frame, LeanClient } from './lean-client.ts';
+import { joinRoom, reserveSeat } from './room-client.ts';
+
+type Dialect = 'colyseus' | 'raw';
+
+const ROOM_DATA = 13;
+const ROOM_DATA_BYTES = 17;
+const CODE_MASK = 0x1f;
+const SLOTS = 16;
+
+let clients: LeanClient[] = [];
+let received = 0;
+let closed = 0;
+let saturated = false;
+let message: Buffer = Buffer.alloc(0);
+let timer: NodeJS.Timeout | undefined;
+
+/** `size` bytes of content: raw, as Colyseus bytes or as a msgpack value. */
+function buildMessage(dialect: Dialect, kind: string, size: number): Buffer {
+  const content = Buffer.alloc(size, 0x61);
+  if (dialect === 'raw') return frame(2, content);
+  // type: fixstr of one character (Colyseus' own encoding)
+  if (kind === 'bytes') return frame(2, Buffer.concat([Buffer.from([ROOM_DATA_BYTES, 0xa1, 0x62]), content]));
+  return frame(2, Buffer.concat([Buffer.from([ROOM_DATA, 0xa1, 0x6d, 0xc4, size]), content]));
+}
+
+function watch(client: LeanClient, dialect: Dialect): void {
+  client.onClose = () => closed++;
+  client.onMessage = (payload) => {
+    if (dialect === 'colyseus') {
+      const code = payload[0]! & CODE_MASK;
+      if (code !== ROOM_DATA && code !== ROOM_DATA_BYTES) return;
+    }
+    received++;
+    if (saturated) client.socket.write(message);
+  };
+}
+
+async function connectPair(port: number, dialect: Dialect, name: string): Promise<LeanClient[]> {
+  if (dialect === 'raw')
+    return [await LeanClient.open(port, `/${name}`), await LeanClient.open(port, `/${name}`)];
+  const seat = await reserveSeat(port, 'create', 'pair');
+  const first = await joinRoom(port, seat);
+  return [first, await joinRoom(port, await reserveSeat(port, 'joinById', seat.roomId))];
+}
+
+/** Runs `tasks` with at most `width` at once. */
+async function inTurns<T>(tasks: (() => Promise<T>)[], width: number): Promise<T[]> {
+  const results: T[] = [];
+  const queue = tasks.entries();
+  const worker = async () => {
+    for (const [index, task] of queue) results[index] = await task();
+  };
+  await Promise.all(Array.from({ length: width }, worker));
+  return results;
+}
+
+/** Every client sends `hz` times a second; sending is spread over the period as independent players would. */
+function paced(hz: number): void {
+  const slotMs = 1000 / hz / SLOTS;
+  const start = performance.now();
+  let slot = 0;
+  timer = setInterval(() => {
+    const due = Math.floor((performance.now() - start) / slotMs);
+    for (let n = 0; slot < due && n < SLOTS; n++, slot++)
+      for (let i = slot % SLOTS; i < clients.length; i += SLOTS) clients[i]!.socket.write(message);
+    slot = Math.max(slot, due);
+  }, 1);
+}
+
+serveCalls({
+  async pairs({
+    port,
+    dialect,
+    count,
+    prefix,
+  }: {
+    port: number;
+    dialect: Dialect;
+    count: number;
+    prefix: string;
+  }) {
+    const tasks = Array.from({ length: count }, (_, n) => () => connectPair(port, dialect, `${prefix}-${n}`));
+    clients = (await inTurns(tasks, 8)).flat();
+    for (const client of clients) watch(client, dialect);
+    return clients.length;
+  },
+  async crowd({ port, room, count }: { port: number; room: string; count: number }) {
+    const task = async () => joinRoom(port, await reserveSeat(port, 'joinOrCreate', room));
+    const joined = await inTurns(
+      Array.from({ length: count }, () => task),
+      4,
+    );
+    for (const client of joined) watch(client, 'colyseus');
+    clients.push(...joined);
+    return clients.length;
+  },
+  start({ dialect, kind, size, hz }: { dialect: Dialect; kind: string; size: number; hz: number }) {
+    message = buildMessage(dialect, kind, size);
+    saturated = hz === 0;
+    if (hz > 0) paced(hz);
+    // Two messages under way in each direction of a pair keep the server busy without a queue that only grows.
+    else for (const client of clients) client.socket.write(Buffer.concat([message, message]));
+  },
+  stop() {
+    saturated = false;
+    clearInterval(timer);
+  },
+  counts: () => ({ received, closed }),
+  leave() {
+    for (const client of clients) client.socket.destroy();
+    clients = [];
+  },
+});

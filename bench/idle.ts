@@ -1,0 +1,69 @@
+// Memory of the server process per client that sits in a room and does nothing.
+import { setTimeout as after } from 'node:timers/promises';
+import { Child } from './child.ts';
+import { median, progress, type Report } from './report.ts';
+import { baton, colyseus, type Subject } from './subjects.ts';
+
+const CLIENTS = 2000;
+const FIRST = 200;
+const ROUNDS = 3;
+
+interface Memory {
+  rss: number;
+  live: number;
+}
+
+/** Memory has settled when another collection frees next to nothing. */
+async function settled(server: Child): Promise<Memory> {
+  let last = await server.call<Memory>('memory');
+  for (let n = 0; n < 10; n++) {
+    await after(500);
+    const now = await server.call<Memory>('memory');
+    if (Math.abs(last.rss - now.rss) < 512 * 1024) return now;
+    last = now;
+  }
+  return last;
+}
+
+/** @returns bytes per client, in a fresh process */
+async function measure(subject: Subject): Promise<Memory> {
+  const { server, port } = (await subject.start(true))!;
+  const swarm = new Child('clients/swarm.ts', { execArgv: ['--disable-warning=ExperimentalWarning'] });
+  try {
+    // Code is compiled before the first measurement.
+    await swarm.call('crowd', { port, room: 'crowd', count: FIRST });
+    const before = await settled(server);
+    await swarm.call('crowd', { port, room: 'crowd', count: CLIENTS }, 120_000);
+    const end = await settled(server);
+    const { closed } = await swarm.call<{ closed: number }>('counts');
+    if (closed > 0) throw new Error(`${subject.name}: ${closed} clients lost their connection`);
+    return { rss: (end.rss - before.rss) / CLIENTS, live: (end.live - before.live) / CLIENTS };
+  } finally {
+    await Promise.all([server.stop(), swarm.stop()]);
+  }
+}
+
+export async function idle(report: Report): Promise<void> {
+  const subjects = [baton, colyseus].map((subject) => ({ subject, values: [] as Memory[] }));
+  for (let n = 0; n < ROUNDS; n++)
+    for (const { subject, values } of subjects) {
+      progress(`${subject.name}: ${CLIENTS} clients, round ${n + 1} of ${ROUNDS}`);
+      values.push(await measure(subject));
+    }
+  progress('');
+  for (const { subject, values } of subjects) {
+    const kib = (pick: (memory: Memory) => number) => median(values.map(pick)) / 1024;
+    report.add(
+      `${CLIENTS} clients`,
+      subject.name,
+      kib(({ live }) => live),
+      'KiB/client',
+    );
+    report.add(
+      `${CLIENTS} clients RSS`,
+      subject.name,
+      kib(({ rss }) => rss),
+      'KiB/client',
+    );
+  }
+}

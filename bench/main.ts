@@ -1,0 +1,23 @@
+import { parseArgs } from 'node:util';
+import { blackout } from './blackout.ts';
+import { drain } from './drain.ts';
+import { idle } from './idle.ts';
+import { join } from './join.ts';
+import { relay } from './relay.ts';
+import { Report } from './report.ts';
+
+const benches: Record<string, (report: Report) => Promise<void>> = { relay, idle, blackout, drain, join };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false } },
+});
+const name = positionals[0] ?? '';
+const bench = benches[name];
+if (!bench) {
+  console.error(`usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json]`);
+  process.exit(2);
+}
+const report = new Report(name, values.json);
+await bench(report);
+report.finish();

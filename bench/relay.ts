@@ -1,0 +1,87 @@
+// CPU time of the server process per message that one client sends and the other of its room gets.
+import { setTimeout as after } from 'node:timers/promises';
+import { Child } from './child.ts';
+import { median, progress, type Report } from './report.ts';
+import { everyone, type Subject } from './subjects.ts';
+
+const PAIRS = 100;
+const SIZE = 64;
+const ROUNDS = 3;
+const ROUND_MS = 1500;
+const WARM_UP_MS = 700;
+const CASES = [
+  { name: '60 Hz', hz: 60, kind: 'bytes' },
+  { name: 'saturated', hz: 0, kind: 'bytes' },
+  { name: '60 Hz msgpack', hz: 60, kind: 'value' },
+];
+
+interface Running {
+  subject: Subject;
+  server: Child;
+  swarm: Child;
+}
+
+async function launch(subject: Subject): Promise<Running | undefined> {
+  const started = await subject.start();
+  if (!started) return undefined;
+  const swarm = new Child('clients/swarm.ts', { execArgv: ['--disable-warning=ExperimentalWarning'] });
+  await swarm.call('pairs', {
+    port: started.port,
+    dialect: subject.dialect,
+    count: PAIRS,
+    prefix: subject.name,
+  });
+  return { subject, server: started.server, swarm };
+}
+
+/** @returns µs of the server's CPU per relayed message */
+async function round(
+  { server, swarm, subject }: Running,
+  hz: number,
+  kind: string,
+  ms: number,
+): Promise<number> {
+  await swarm.call('start', { dialect: subject.dialect, kind, size: SIZE, hz });
+  await after(300);
+  const mark = async () => {
+    const [cpu, counts] = await Promise.all([
+      server.call<number>('cpu'),
+      swarm.call<{ received: number; closed: number }>('counts'),
+    ]);
+    return { cpu, ...counts };
+  };
+  const before = await mark();
+  await after(ms);
+  const end = await mark();
+  await swarm.call('stop');
+  await after(200);
+  if (end.closed > 0) throw new Error(`${subject.name}: ${end.closed} clients lost their connection`);
+  return (end.cpu - before.cpu) / (end.received - before.received);
+}
+
+export async function relay(report: Report): Promise<void> {
+  const running: Running[] = [];
+  try {
+    for (const subject of everyone) {
+      progress(`starting ${subject.name}`);
+      const one = await launch(subject);
+      if (one) running.push(one);
+    }
+    for (const { name, hz, kind } of CASES) {
+      // Raw servers do not know values; they take part where everyone relays bytes.
+      const taking = running.filter(({ subject }) => kind === 'bytes' || subject.dialect === 'colyseus');
+      for (const one of taking) await round(one, hz, kind, WARM_UP_MS);
+      const values = new Map(taking.map((one) => [one, [] as number[]]));
+      for (let n = 0; n < ROUNDS; n++)
+        for (const one of taking) {
+          progress(`${name}: round ${n + 1} of ${ROUNDS}, ${one.subject.name}`);
+          values.get(one)!.push(await round(one, hz, kind, ROUND_MS));
+        }
+      for (const [{ subject }, list] of values)
+        report.add(name, subject.name, median(list), 'µs CPU/message');
+    }
+  } finally {
+    progress('');
+    await Promise.all(running.flatMap(({ server, swarm }) => [server.stop(), swarm.stop()]));
+  }
+}

@@ -1,0 +1,70 @@
+// The servers that are measured against each other.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { Child } from './child.ts';
+
+export interface Subject {
+  name: string;
+  dialect: 'colyseus' | 'raw';
+  /** @param compact for memory: keep freed memory from hiding what is in use */
+  start(compact?: boolean): Promise<{ server: Child; port: number } | undefined>;
+}
+
+async function listen(server: Child): Promise<{ server: Child; port: number }> {
+  return { server, port: await server.call<number>('listen') };
+}
+
+/** A small young generation and a malloc that gives memory back, so that memory follows what is in use. */
+const COMPACT = {
+  ...process.env,
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_TRIM_THRESHOLD_: '65536',
+  MALLOC_TOP_PAD_: '0',
+};
+const execArgv = ['--expose-gc', '-C', 'baton-source', '--disable-warning=ExperimentalWarning'];
+const here = (file: string, name: string, dialect: Subject['dialect']): Subject => ({
+  name,
+  dialect,
+  start: (compact) =>
+    listen(
+      new Child(
+        file,
+        compact ? { execArgv: ['--max-semi-space-size=1', ...execArgv], env: COMPACT } : { execArgv },
+      ),
+    ),
+});
+
+/** Node 20 of this machine: the newest whose ABI µWebSockets' package has binaries for. */
+function node20(): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'node'));
+  return [process.env.BATON_BENCH_NODE20 ?? '', ...folders]
+    .filter((path) => path && existsSync(path))
+    .find((path) => spawnSync(path, ['-v'], { encoding: 'utf8', timeout: 5000 }).stdout?.startsWith('v20.'));
+}
+
+const uws: Subject = {
+  name: 'uws',
+  dialect: 'raw',
+  async start() {
+    const execPath = node20();
+    if (!execPath) {
+      console.error('uws: absent (its binary needs Node 20; set BATON_BENCH_NODE20 to one)');
+      return undefined;
+    }
+    const server = new Child('servers/uws.mjs', { execPath, execArgv: ['--expose-gc'] });
+    try {
+      if (await server.call<boolean>('loaded')) return await listen(server);
+      throw new Error('no binary for this platform');
+    } catch (error) {
+      console.error(`uws: absent (${(error as Error).message.split('\n')[0]})`);
+      await server.stop();
+      return undefined;
+    }
+  },
+};
+
+export const baton = here('servers/baton.ts', 'baton', 'colyseus');
+export const colyseus = here('servers/colyseus.ts', 'colyseus', 'colyseus');
+export const ws = here('servers/ws.ts', 'ws', 'raw');
+export const everyone: Subject[] = [baton, colyseus, ws, uws];
