@@ -28,6 +28,7 @@ describe('private data fields', () => {
     ['class { #n = 0; m() { return this.#n === 1 || this.#n == 2 || this.#n >= 3 } }', []],
     ['class { static is(v) { return #brand in v } #brand }', ['#brand']],
     ['class { has = (v) => #x in v; #x = this.has }', ['#x']],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: source text
     ['class { s = "#no;"; t = `#no; ${"#no"} ${`#no; `}`; r = /#no;[/#]/; /* #no; */ // #no;\n }', []],
     ['class { m() { class Inner { #inner = new Map() } return Inner } }', []],
     ['class extends (class { #base = {} }) { x = 1 }', []],
@@ -59,6 +60,7 @@ describe('private data fields', () => {
   });
 
   test('masking keeps length and line breaks', () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: source text
     const source = 'a = "x\\"#"; /* #\n */ b = `q${ {c: `#`} }#` / 2; // #\n d = /[/]#/g';
     const masked = maskSource(source);
     expect(masked).toHaveLength(source.length);
