@@ -57,7 +57,12 @@ const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+const SHUT_WR = 1;
 const SHUT_RDWR = 2;
+const EPOLL_CLOEXEC = 0o2000000;
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLLIN = 1;
 /** sun_path of sockaddr_un holds 108 bytes, the last of them NUL. */
 export const MAX_PATH = 107;
 
@@ -103,6 +108,9 @@ function bind(koffi: Koffi) {
     close: c.func('int close(int fd)'),
     setsockopt: c.func('int setsockopt(int fd, int level, int name, const void *value, uint length)'),
     getsockopt: c.func('int getsockopt(int fd, int level, int name, void *value, void *length)'),
+    epoll_create1: c.func('int epoll_create1(int flags)'),
+    epoll_ctl: c.func('int epoll_ctl(int epoll, int op, int fd, const void *event)'),
+    epoll_wait: c.func('int epoll_wait(int epoll, void *events, int most, int timeout)'),
   };
 }
 
@@ -273,9 +281,63 @@ function connectPath(path: string): number {
   return -errno;
 }
 
+/** Ends our side of a stream (FIN); the other end may go on sending. */
+function endWriting(fd: Fd): void {
+  native().shutdown(fd, SHUT_WR);
+}
+
 /** After this the other end can send nothing more; what it had sent can still be received. */
 function shutdown(fd: Fd): void {
   native().shutdown(fd, SHUT_RDWR);
+}
+
+// --- many descriptors at once: epoll(7), level-triggered
+
+/** Size of a struct epoll_event, which x64 alone packs, and where its data stands in it. */
+const EVENT_BYTES = process.arch === 'x64' ? 12 : 16;
+const EVENT_DATA = EVENT_BYTES - 8;
+const event = pinned(EVENT_BYTES);
+
+/** What `epollWait` fills. */
+interface EpollEvents {
+  readonly memory: Buffer;
+  readonly most: number;
+}
+
+/** @throws SystemError when descriptors run out */
+function epollCreate(): Fd {
+  return check('epoll_create1', native().epoll_create1(EPOLL_CLOEXEC));
+}
+
+/**
+ * Reports `fd` with these two numbers (32 bit each) as long as it can be read, has ended or failed.
+ * @throws SystemError (EEXIST, ENOSPC)
+ */
+function epollAdd(epoll: Fd, fd: Fd, low: number, high: number): void {
+  event.writeUInt32LE(EPOLLIN, 0);
+  event.writeUInt32LE(low, EVENT_DATA);
+  event.writeUInt32LE(high, EVENT_DATA + 4);
+  check('epoll_ctl', native().epoll_ctl(epoll, EPOLL_CTL_ADD, fd, event));
+}
+
+/** To be called before `fd` is closed: while a copy of it lives elsewhere, the kernel goes on reporting it. */
+function epollRemove(epoll: Fd, fd: Fd): void {
+  native().epoll_ctl(epoll, EPOLL_CTL_DEL, fd, event);
+}
+
+/** Memory for the reports of at most `most` descriptors. */
+function epollEvents(most: number): EpollEvents {
+  return { memory: pinned(most * EVENT_BYTES), most };
+}
+
+/** Asks without waiting. @returns how many events were reported; their data is read with `epollData` */
+function epollWait(epoll: Fd, { memory, most }: EpollEvents): number {
+  return Math.max(0, (loaded ?? native()).epoll_wait(epoll, memory, most, 0));
+}
+
+/** One of the numbers given to `epollAdd` for event `index`. @param half 0 for `low`, 1 for `high` */
+function epollData({ memory }: EpollEvents, index: number, half: 0 | 1): number {
+  return memory.readUInt32LE(index * EVENT_BYTES + EVENT_DATA + half * 4);
 }
 
 // --- waiting
@@ -348,7 +410,14 @@ export const libc = {
   listen,
   accept,
   connectPath,
+  endWriting,
   shutdown,
+  epollCreate,
+  epollAdd,
+  epollRemove,
+  epollEvents,
+  epollWait,
+  epollData,
   watchReadable,
   waitWritable,
 } as const;

@@ -14,7 +14,7 @@ import {
   WireCode,
 } from './codec/index.ts';
 import type { Endpoint } from './endpoint.ts';
-import { Inlet, type InletOwner } from './inlet.ts';
+import { type Inlet, type InletOwner, KernelInlet, StreamInlet } from './inlet.ts';
 import { whyNoKernel } from './kernel.ts';
 import { Output, type OutputOwner } from './output.ts';
 import { assertVersion, type ConnectionRecord } from './record.ts';
@@ -353,13 +353,12 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
   }
 
   private attach(source: number | Socket): void {
-    const { endpoint } = this;
-    const inlet = new Inlet(source, endpoint.readBuffer, this);
-    const sink = typeof source === 'number' ? endpoint.kernel! : new StreamSink(source);
-    this.inlet = inlet;
-    this.output = new Output(sink, inlet.fd, endpoint.outbox, this, endpoint.maxBufferedOutput);
+    const { kernel, outbox, maxBufferedOutput } = this.endpoint;
+    const bare = typeof source === 'number';
+    this.inlet = bare ? new KernelInlet(source, kernel!, this) : new StreamInlet(source, this);
+    const sink = bare ? kernel! : new StreamSink(source);
+    this.output = new Output(sink, this.inlet.fd, outbox, this, maxBufferedOutput);
     this.output.hold();
-    this.remoteAddress ??= inlet.socket.remoteAddress;
   }
 
   /** Frames that listeners send meanwhile go out together at the end. */

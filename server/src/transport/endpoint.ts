@@ -14,8 +14,6 @@ export type SlowReaderPolicy =
 export interface Endpoint {
   readonly kernel: Kernel | undefined;
   readonly outbox: Outbox;
-  /** Every connection reads into this one; its bytes are valid until the read's callback returns. */
-  readonly readBuffer: Buffer;
   readonly limits: ReaderLimits;
   /** Bytes that may wait for one peer, one frame more at most. */
   readonly maxBufferedOutput: number;

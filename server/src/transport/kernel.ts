@@ -1,6 +1,7 @@
-// The few system calls a connection makes past Node: exact writes, and a descriptor's copies.
+// The few system calls a connection makes past Node: reads, exact writes, and a descriptor's copies.
 
 import { libc } from '../handoff/index.ts';
+import { Poller } from './poller.ts';
 
 export interface Kernel {
   /** @returns bytes accepted, or a negative errno */
@@ -9,12 +10,15 @@ export interface Kernel {
   waitWritable(fd: number, callback: () => void): { cancel(): void };
   dup(fd: number): number;
   close(fd: number): void;
+  /** Ends our side of the stream (FIN). */
+  endWriting(fd: number): void;
   readonly EAGAIN: number;
+  readonly poller: Poller;
 }
 
-/** Undefined where libc cannot be called; connections then write through their stream and cannot be detached. */
+/** Undefined where libc cannot be called; connections then use their streams and cannot be detached. */
 export function openKernel(): Kernel | undefined {
-  return libc.supported().ok ? libc : undefined;
+  return libc.supported().ok ? { ...libc, poller: new Poller() } : undefined;
 }
 
 /** Why there is no kernel to call. */

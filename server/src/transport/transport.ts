@@ -49,7 +49,6 @@ interface Request {
   handshake: Handshake;
 }
 
-const READ_BUFFER_BYTES = 64 * 1024;
 const ROOM_PATH = /\/[a-zA-Z0-9_-]+\/([a-zA-Z0-9_-]+)$/;
 /** A connection to no room is for measuring the round trip; it may be silent for this long. */
 const PING_ONLY_MS = 1_000;
@@ -76,7 +75,6 @@ export class BatonTransport extends Transport {
     this.endpoint = {
       kernel: openKernel(),
       outbox: new Outbox(),
-      readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
       limits: { maxPayload: settings.maxPayload, maxFragments: settings.maxFragments },
       maxBufferedOutput: settings.maxBufferedOutput,
       slowReader: settings.slowReader,
