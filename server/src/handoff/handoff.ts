@@ -28,6 +28,8 @@ const CLOSE_MS = 1000;
 const BACKLOG_RETRY_MS = 5;
 const ACCEPT_RETRY_MS = 100;
 const MAX_CALLEES = 1024;
+/** Connecting may work a little later: the peer's backlog is full, or this machine is out of something. */
+const NOT_NOW = new Set([libc.EAGAIN, libc.EMFILE, libc.ENFILE, libc.ENOBUFS, libc.ENOMEM]);
 
 export class Handoff {
   readonly path: string;
@@ -36,7 +38,7 @@ export class Handoff {
   readonly #handlers = new Map<string, PeerHandler>();
   readonly #gone = new Set<(peerPath: string) => void>();
   readonly #callers = new Map<string, Caller>();
-  /** Peers whose backlog is full: calls queue up behind one attempt to connect. */
+  /** Peers that cannot be connected to right now: calls queue up behind one attempt. */
   readonly #connecting = new Map<string, Promise<void>>();
   readonly #callees = new Set<Callee>();
   readonly #listener: { fd: Fd; remove(): void };
@@ -82,7 +84,10 @@ export class Handoff {
     for (;;) {
       if (this.#closing) throw this.#peerGone(peerPath, method, 'this endpoint is closed');
       const caller = this.#callers.get(peerPath) ?? this.#connect(peerPath, method);
-      if (caller) return (await caller.call(method, payload, fds, timeoutMs)) as T;
+      if (caller) {
+        const left = Math.max(1, deadline - Date.now());
+        return (await caller.call(method, payload, fds, left)) as T;
+      }
       if (Date.now() >= deadline) {
         throw handoffTimeout({ peer: peerPath, method, ms: timeoutMs, delivered: false });
       }
@@ -124,7 +129,7 @@ export class Handoff {
   #connect(peerPath: string, method: string): Caller | undefined {
     checkPath(peerPath);
     const fd = libc.connectPath(peerPath);
-    if (fd === -libc.EAGAIN) return undefined;
+    if (NOT_NOW.has(-fd)) return undefined;
     if (fd < 0) throw this.#peerGone(peerPath, method, errnoName(fd));
     try {
       authenticate(fd);
@@ -138,7 +143,12 @@ export class Handoff {
       if (this.#callers.get(peerPath) === caller) this.#callers.delete(peerPath);
       if (byPeer) this.#lost(peerPath, caller.heard);
     };
-    caller = new Caller(fd, { peer: peerPath, path: this.path, limit: this.#limit, ended });
+    try {
+      caller = new Caller(fd, { peer: peerPath, path: this.path, limit: this.#limit, ended });
+    } catch (error) {
+      libc.close(fd);
+      throw error;
+    }
     if (!caller.open) throw this.#peerGone(peerPath, method, 'it closed the connection');
     this.#callers.set(peerPath, caller);
     return caller;
@@ -193,17 +203,15 @@ export class Handoff {
         const fd = libc.accept(this.#listener.fd);
         if (fd >= 0) this.#accepted(fd);
         else if (fd === -libc.EAGAIN) return;
-        else if (fd === -libc.EMFILE || fd === -libc.ENFILE) return this.#pauseAccepting(fd);
+        // The caller that was next has gone already (accept(2)).
+        else if (fd !== -libc.ECONNABORTED) return this.#pauseAccepting(fd);
       }
     });
   }
 
   /** Whoever waits keeps the listener readable: without a pause this process would spin. */
   #pauseAccepting(errno: number): void {
-    this.#log.warn(
-      { errno: errnoName(errno) },
-      'no descriptor left to accept a handoff connection; trying again',
-    );
+    this.#log.warn({ errno: errnoName(errno) }, 'a handoff connection cannot be accepted; trying again');
     this.#accepting?.cancel();
     this.#acceptLater = setTimeout(() => this.#accept(), ACCEPT_RETRY_MS);
   }

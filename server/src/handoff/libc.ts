@@ -49,6 +49,8 @@ const AF_UNIX = 1;
 const SOCK_SEQPACKET = 5;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
+/** A packet socket that neither blocks nor survives exec. */
+const SEQPACKET = SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC;
 const SOL_SOCKET = 1;
 const SO_ERROR = 4;
 const SO_SNDBUF = 7;
@@ -251,7 +253,7 @@ function address(path: string): Buffer {
 }
 
 function packetSocket(): Fd {
-  return check('socket', native().socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  return check('socket', native().socket(AF_UNIX, SEQPACKET, 0));
 }
 
 function bindPath(fd: Fd, path: string): void {
@@ -270,11 +272,15 @@ function accept(fd: Fd): number {
   return got >= 0 ? got : -c.koffi.errno();
 }
 
-/** @returns a connected SOCK_SEQPACKET descriptor, or a negative errno (EAGAIN: the listener's backlog is full) */
+/**
+ * @returns a connected SOCK_SEQPACKET descriptor, or a negative errno (EAGAIN: the listener's backlog is full; EMFILE,
+ * ENFILE: there is no descriptor left)
+ */
 function connectPath(path: string): number {
   const sockaddr = address(path);
-  const fd = packetSocket();
   const c = native();
+  const fd: number = c.socket(AF_UNIX, SEQPACKET, 0);
+  if (fd < 0) return -c.koffi.errno();
   if (c.connect(fd, sockaddr, sockaddr.length) === 0) return fd;
   const errno = c.koffi.errno();
   close(fd);
@@ -310,13 +316,13 @@ function epollCreate(): Fd {
 }
 
 /**
- * Reports `fd` with these two numbers (32 bit each) as long as it can be read, has ended or failed.
+ * Reports `fd` as long as it can be read, has ended or failed.
+ * @param data 32 bits that come with the report
  * @throws SystemError (EEXIST, ENOSPC)
  */
-function epollAdd(epoll: Fd, fd: Fd, low: number, high: number): void {
+function epollAdd(epoll: Fd, fd: Fd, data: number): void {
   event.writeUInt32LE(EPOLLIN, 0);
-  event.writeUInt32LE(low, EVENT_DATA);
-  event.writeUInt32LE(high, EVENT_DATA + 4);
+  event.writeUInt32LE(data, EVENT_DATA);
   check('epoll_ctl', native().epoll_ctl(epoll, EPOLL_CTL_ADD, fd, event));
 }
 
@@ -330,14 +336,14 @@ function epollEvents(most: number): EpollEvents {
   return { memory: pinned(most * EVENT_BYTES), most };
 }
 
-/** Asks without waiting. @returns how many events were reported; their data is read with `epollData` */
+/** Asks without waiting. @returns how many events were reported; see `epollData` */
 function epollWait(epoll: Fd, { memory, most }: EpollEvents): number {
   return Math.max(0, (loaded ?? native()).epoll_wait(epoll, memory, most, 0));
 }
 
-/** One of the numbers given to `epollAdd` for event `index`. @param half 0 for `low`, 1 for `high` */
-function epollData({ memory }: EpollEvents, index: number, half: 0 | 1): number {
-  return memory.readUInt32LE(index * EVENT_BYTES + EVENT_DATA + half * 4);
+/** What was given to `epollAdd` for the descriptor of event `index`. */
+function epollData({ memory }: EpollEvents, index: number): number {
+  return memory.readUInt32LE(index * EVENT_BYTES + EVENT_DATA);
 }
 
 // --- waiting
@@ -388,10 +394,13 @@ function waitWritable(fd: Fd, callback: () => void): Wait {
 export const libc = {
   EAGAIN,
   EPIPE: os.errno.EPIPE,
+  ECONNABORTED: os.errno.ECONNABORTED,
   ECONNRESET: os.errno.ECONNRESET,
   ECONNREFUSED: os.errno.ECONNREFUSED,
   EMFILE: os.errno.EMFILE,
   ENFILE: os.errno.ENFILE,
+  ENOBUFS: os.errno.ENOBUFS,
+  ENOMEM: os.errno.ENOMEM,
   ENOENT: os.errno.ENOENT,
   EADDRINUSE: os.errno.EADDRINUSE,
   ETOOMANYREFS,

@@ -123,16 +123,22 @@ export class Routing {
         timeoutMs: HANDOVER_TIMEOUT_MS,
       });
     } catch (error) {
-      if (error instanceof BatonError && error.details['delivered'] === false) {
+      if (!mayHaveIt(error)) {
         upgrade.undo();
         return 'again';
       }
-      // the other host has it: answering here as well could answer twice
+      // answering here as well could answer twice
       this.options.log.warn({ err: error }, 'an upgrade was handed over, but not acknowledged');
     }
     upgrade.done();
     return 'handed';
   }
+}
+
+/** Whether the other host has the upgrade, or nobody knows; an error of its handler means that it gave it up. */
+function mayHaveIt(error: unknown): boolean {
+  if (!(error instanceof BatonError) || error.details['delivered'] === false) return false;
+  return error.code === 'BATON_HANDOFF_PEER_GONE' || error.code === 'BATON_HANDOFF_TIMEOUT';
 }
 
 /** The join begins a few microtasks from now; until then the room must not be frozen. */
