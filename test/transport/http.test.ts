@@ -1,23 +1,27 @@
 // What arrives as HTTP: routes, upgrades behind other requests, and requests nobody should send.
 
 import { once } from 'node:events';
+import https from 'node:https';
 import net from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import WebSocket from 'ws';
+import { BatonTransport } from '../../server/src/transport/index.ts';
 import { type Server, start } from './fixtures/server.ts';
 
 let server: Server;
 let guarded: Server;
+let verified: Server;
 beforeAll(async () => {
-  [server, guarded] = await Promise.all([
+  [server, guarded, verified] = await Promise.all([
     start({ options: { maxHeaderSize: 8_192 } }),
     start({
       options: { allowedOrigins: ['https://game.example'] },
       use: ['beforeUpgrade', 'handleProtocols'],
     }),
+    start({ use: ['verifyClient'] }),
   ]);
 });
-afterAll(() => Promise.all([server.stop(), guarded.stop()]));
+afterAll(() => Promise.all([server.stop(), guarded.stop(), verified.stop()]));
 
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 const ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
@@ -168,9 +172,46 @@ describe('who may connect', () => {
     expect(status(text)).toBe(403);
     expect(text).toContain('x-reason: banned');
     expect(text).toContain('no entry for 127.0.0.1');
+    expect(text.match(/set-cookie: .*/gi)).toEqual(['set-cookie: a=1', 'set-cookie: b=2']);
+    expect(text).not.toMatch(/transfer-encoding/i);
     expect(status(await exchange(guarded.port, upgrade(), (got) => got.includes('\r\n\r\n')))).toBe(101);
   });
 });
+
+describe('verifyClient, as in ws', () => {
+  const from = (Origin: string) =>
+    exchange(verified.port, upgrade({ Origin }), (got) => got.includes('\r\n\r\n'));
+  test('lets pass', async () => expect(status(await from('https://game.example'))).toBe(101));
+  test('refuses with 401', async () => expect(status(await from('https://evil.example'))).toBe(401));
+  test('refuses with a status, a text and headers of its own', async () => {
+    const text = await from('https://later.example');
+    expect(status(text)).toBe(503);
+    expect(text).toContain('Retry-After: 5');
+    expect(text).toContain('come back');
+  });
+  test('that throws lets nobody pass', async () => expect(status(await from('throw'))).toBe(500));
+});
+
+test('a server with TLS is refused: its bytes are not those of the connection', async () => {
+  const secure = https.createServer();
+  const refused = expect.objectContaining({ code: 'BATON_INVALID_OPTION' });
+  expect(() => new BatonTransport({ server: secure as never })).toThrow(refused);
+  expect(() => new BatonTransport({ noServer: true }).attachToServer(secure as never)).toThrow(refused);
+});
+
+test('where libc cannot be called, clients are heard all the same', async () => {
+  const plain = await start({}, { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(MAC)}` });
+  try {
+    const ws = new WebSocket(`ws://127.0.0.1:${plain.port}/`);
+    await once(ws, 'open');
+    ws.send('ping');
+    expect([...((await once(ws, 'message'))[0] as Buffer)]).toEqual([18]);
+    ws.terminate();
+  } finally {
+    await plain.stop();
+  }
+});
+const MAC = "Object.defineProperty(process, 'platform', { value: 'darwin' })";
 
 describe('requests nobody should send', () => {
   test('oversized headers: 431', async () => {

@@ -36,6 +36,8 @@ const SINGLE = new Set([
   'content-length',
 ]);
 
+const FRAMING = new Set(['content-length', 'transfer-encoding', 'connection']);
+
 /** Names in lower case; repeated fields joined as RFC 9110 §5.3 says. */
 export function headersOf(rawHeaders: readonly string[]): HeaderRecord {
   // Without a prototype: `constructor` and `__proto__` are names a client may send.
@@ -107,24 +109,27 @@ export function switchingProtocols(key: string, protocol: string): Buffer {
 }
 
 /** A whole HTTP response after which the connection closes. */
-export function httpResponse(status: number, text: string, headers: HeaderRecord, body: Uint8Array): Buffer {
+export function httpResponse(
+  status: number,
+  text: string,
+  headers: Iterable<[name: string, value: string]>,
+  body: Uint8Array,
+): Buffer {
   const lines = [`HTTP/1.1 ${status} ${text || STATUS_CODES[status] || ''}`];
-  for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
+  for (const [name, value] of headers) lines.push(`${name}: ${value}`);
   lines.push(`Content-Length: ${body.byteLength}`, 'Connection: close', '', '');
   return Buffer.concat([Buffer.from(lines.join('\r\n'), 'latin1'), body]);
 }
 
 export function refusalResponse({ status, reason, headers }: Refusal): Buffer {
-  return httpResponse(status, '', { 'Content-Type': 'text/plain', ...headers }, Buffer.from(reason));
+  const fields = Object.entries({ 'Content-Type': 'text/plain', ...headers });
+  return httpResponse(status, '', fields, Buffer.from(reason));
 }
 
 /** What `beforeUpgrade` answered instead of letting the upgrade pass. */
 export async function fetchResponse(response: Response): Promise<Buffer> {
   const body = new Uint8Array(await response.arrayBuffer());
-  const headers: HeaderRecord = {};
-  response.headers.forEach((value, name) => {
-    // Both are written from what is really sent.
-    if (name !== 'content-length' && name !== 'connection') headers[name] = value;
-  });
+  // Each Set-Cookie is a field of its own; those left out are written from what is really sent.
+  const headers = [...response.headers].filter(([name]) => !FRAMING.has(name));
   return httpResponse(response.status, response.statusText, headers, body);
 }

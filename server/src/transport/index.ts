@@ -4,7 +4,7 @@
 export { BatonClient } from './client.ts';
 export { Connection, ReadyState } from './connection.ts';
 export type { SlowReaderPolicy } from './endpoint.ts';
-export type { BatonTransportOptions } from './options.ts';
+export type { BatonTransportOptions, ClientInfo, Verdict, VerifyClient } from './options.ts';
 export type { ConnectionRecord, UpgradeRecord } from './record.ts';
 export { BatonTransport, type Route } from './transport.ts';
 export type { PendingUpgrade } from './upgrade.ts';

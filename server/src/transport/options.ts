@@ -1,10 +1,31 @@
 // Options of the transport, and what they are when left out.
 
-import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import { Server as TlsServer } from 'node:tls';
 import type { BeforeUpgradeHandler } from '@colyseus/core';
 import { invalidOption } from '../errors.ts';
 import type { SlowReaderPolicy } from './endpoint.ts';
 import type { HeaderRecord } from './handshake.ts';
+
+/** What `verifyClient` is told, as by `ws`. */
+export interface ClientInfo {
+  /** The Origin header; undefined when there is none. */
+  origin: string | undefined;
+  /** Always false: TLS ends in front. */
+  secure: boolean;
+  req: IncomingMessage;
+}
+
+/** The answer of a `verifyClient` that takes its time. @param code HTTP status of the refusal, 401 by default */
+export type Verdict = (
+  allow: boolean,
+  code?: number,
+  message?: string,
+  headers?: Record<string, string>,
+) => void;
+
+/** With one parameter it returns its answer, with two it calls back, as in `ws`. */
+export type VerifyClient = ((info: ClientInfo) => boolean) | ((info: ClientInfo, verdict: Verdict) => void);
 
 export interface BatonTransportOptions {
   /** HTTP server to use; one is made when left out. */
@@ -38,6 +59,8 @@ export interface BatonTransportOptions {
    * without Origin is not from a page, and passes.
    */
   allowedOrigins?: readonly (string | RegExp)[];
+  /** As in `ws`: lets an upgrade pass or refuses it, after `allowedOrigins` and before `beforeUpgrade`. */
+  verifyClient?: VerifyClient;
   /** Answers an upgrade with the `Response` it returns, or lets it pass. */
   beforeUpgrade?: BeforeUpgradeHandler;
   /** Picks one of the sub-protocols the client offers, or none. By default the first. */
@@ -74,10 +97,18 @@ export function settingsOf(options: BatonTransportOptions): Settings {
       throw invalidOption({ option, reason: `expected a whole number from 0 on, not ${String(value)}` });
     }
   }
+  if (settings.server) refuseTls(settings.server);
   if (settings.slowReader !== 'close' && settings.slowReader !== 'terminate') {
     throw invalidOption({ option: 'slowReader', reason: "expected 'close' or 'terminate'" });
   }
   return settings;
+}
+
+/** @throws invalidOption for a server whose connections are encrypted: what is read of them is not what was sent */
+export function refuseTls(server: object): void {
+  if (server instanceof TlsServer) {
+    throw invalidOption({ option: 'server', reason: 'TLS must end in front of it; pass an http.Server' });
+  }
 }
 
 /** Whether `origin`, a request's Origin header, may connect. */

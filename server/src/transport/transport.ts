@@ -7,7 +7,6 @@ import {
   type AuthContext,
   CloseCode,
   connectClientToRoom,
-  createAuthContext,
   debugAndPrintError,
   debugConnection,
   ErrorCode,
@@ -15,39 +14,24 @@ import {
   logger,
   matchMaker,
   Protocol,
-  runBeforeUpgrade,
   Transport,
 } from '@colyseus/core';
 import express, { type Application } from 'express';
 import { portInUse } from '../errors.ts';
+import { admit, authContextOf, type Request, requestOf } from './admission.ts';
 import { BatonClient } from './client.ts';
 import { Connection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
-import {
-  checkHandshake,
-  fetchResponse,
-  type Handshake,
-  type HeaderRecord,
-  headersOf,
-  refusalResponse,
-  switchingProtocols,
-} from './handshake.ts';
+import { refusalResponse, switchingProtocols } from './handshake.ts';
 import { descriptorOf, stopReading } from './inlet.ts';
 import { openKernel } from './kernel.ts';
-import { type BatonTransportOptions, originAllowed, type Settings, settingsOf } from './options.ts';
+import { type BatonTransportOptions, refuseTls, type Settings, settingsOf } from './options.ts';
 import { Outbox } from './outbox.ts';
 import { assertVersion, type ConnectionRecord, type UpgradeRecord } from './record.ts';
 import { type PendingUpgrade, Upgrade } from './upgrade.ts';
 
 /** Which host has the room of an upgrade: this one, or another one to which it was handed. */
 export type Route = (roomId: string, upgrade: PendingUpgrade) => 'local' | Promise<'local' | 'handed'>;
-
-/** What of an upgrade request is needed to answer it. */
-interface Request {
-  url: URL;
-  headers: HeaderRecord;
-  handshake: Handshake;
-}
 
 const ROOM_PATH = /\/[a-zA-Z0-9_-]+\/([a-zA-Z0-9_-]+)$/;
 /** A connection to no room is for measuring the round trip; it may be silent for this long. */
@@ -117,11 +101,15 @@ export class BatonTransport extends Transport {
     return this;
   }
 
-  /** Uses a server that somebody else started and will close; `filter` says which upgrades are ours. */
+  /**
+   * Uses a server that somebody else started and will close; `filter` says which upgrades are ours.
+   * @throws invalidOption for a server with TLS
+   */
   attachToServer(
     server: http.Server,
     options: { filter?: (request: IncomingMessage) => boolean } = {},
   ): this {
+    refuseTls(server);
     this.use(server, undefined, options.filter);
     this.startBeats();
     return this;
@@ -147,11 +135,6 @@ export class BatonTransport extends Transport {
   acceptUpgrade(fd: number, record: UpgradeRecord): void {
     assertVersion(record, 'an upgrade record');
     this.answer(new Upgrade(fd, record, this.endpoint.kernel, this.settings.upgradeTimeout));
-  }
-
-  /** Whether `detach` would succeed. False also while a closed socket's `close` event is still to come. */
-  canDetach(client: BatonClient): boolean {
-    return client.ref.detachable;
   }
 
   /**
@@ -218,7 +201,8 @@ export class BatonTransport extends Transport {
   }
 
   private onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    stopReading(socket);
+    if (this.endpoint.kernel) stopReading(socket);
+    else socket.pause();
     // A request behind another one that is not answered yet: the answers would mix.
     if (socket.writableLength > 0 || (socket as { _httpMessage?: unknown })._httpMessage) {
       socket.destroy();
@@ -237,7 +221,7 @@ export class BatonTransport extends Transport {
     };
     const source = this.bare(socket);
     if (source !== undefined) {
-      this.answer(new Upgrade(source, record, this.endpoint.kernel, this.settings.upgradeTimeout));
+      this.answer(new Upgrade(source, record, this.endpoint.kernel, this.settings.upgradeTimeout), request);
     }
   }
 
@@ -257,48 +241,28 @@ export class BatonTransport extends Transport {
     }
   }
 
-  private answer(upgrade: Upgrade): void {
+  /** @param arrived the request, when it arrived here and not at another process */
+  private answer(upgrade: Upgrade, arrived?: IncomingMessage): void {
     const { record } = upgrade;
-    const headers = headersOf(record.rawHeaders);
-    const handshake = checkHandshake(record, headers);
-    if ('status' in handshake) {
-      upgrade.answer(refusalResponse(handshake));
+    const request = requestOf(record);
+    if ('status' in request) {
+      upgrade.answer(refusalResponse(request));
       return;
     }
-    const url = URL.parse(`ws://server${record.url}`);
-    if (!url) {
-      upgrade.reject(400, 'The request target is not a path.');
-      return;
+    if (!record.validated) {
+      const asked = admit(upgrade, request, this.settings, arrived);
+      if (asked) {
+        asked
+          .then((context) => context && this.find(upgrade, request, context))
+          .catch((error) => {
+            debugAndPrintError(error);
+            upgrade.reject(500, 'The upgrade failed.');
+          });
+        return;
+      }
+      if (!record.validated) return;
     }
-    const request: Request = { url, headers, handshake };
-    if (record.validated) {
-      this.find(upgrade, request);
-      return;
-    }
-    if (!originAllowed(this.settings.allowedOrigins, headers.origin)) {
-      upgrade.reject(403, 'This origin may not connect.');
-      return;
-    }
-    if (this.settings.beforeUpgrade) {
-      this.askBeforeUpgrade(upgrade, request).catch((error) => {
-        debugAndPrintError(error);
-        upgrade.reject(500, 'The upgrade failed.');
-      });
-      return;
-    }
-    record.validated = true;
     this.find(upgrade, request);
-  }
-
-  private async askBeforeUpgrade(upgrade: Upgrade, request: Request): Promise<void> {
-    const context = authContextOf(upgrade.record, request);
-    const response = await runBeforeUpgrade(this.settings.beforeUpgrade!, upgrade.url, context);
-    if (response !== undefined) {
-      upgrade.answer(await fetchResponse(response));
-    } else if (upgrade.pending) {
-      upgrade.record.validated = true;
-      this.find(upgrade, request, context);
-    }
   }
 
   /** Asks where the room is, and joins it if it is here. */
@@ -401,14 +365,6 @@ function createServer({ maxHeaderSize, headersTimeout }: Settings): http.Server 
       request.headers.upgrade?.toLowerCase() === 'websocket',
   };
   return http.createServer(options);
-}
-
-function authContextOf(record: UpgradeRecord, { headers, url }: Request): AuthContext {
-  return createAuthContext({
-    headers,
-    token: url.searchParams.get('_authToken'),
-    remoteAddress: record.remoteAddress,
-  });
 }
 
 /** Empty when the path names no room. Core would find something under `__proto__` and `constructor`. */
