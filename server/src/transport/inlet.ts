@@ -33,7 +33,6 @@ export interface Inlet {
 export class KernelInlet implements Inlet, Polled {
   fd: number;
   slot = -1;
-  generation = 0;
   private readonly kernel: Kernel;
   private readonly owner: InletOwner;
 

@@ -6,9 +6,8 @@ import { libc, type Wait } from '../handoff/index.ts';
 /** One descriptor and its reader. None of the methods may throw. */
 export interface Polled {
   readonly fd: number;
-  /** Where the poller has it; -1 while it has not. Written by the poller alone, as is `generation`. */
+  /** Where the poller has it; -1 while it has not. Written by the poller alone. */
   slot: number;
-  generation: number;
   /** `buffer[0, length)` was read; valid until this returns. */
   onRead(buffer: Buffer, length: number): void;
   /** The peer will send nothing more. Comes again until `remove`. */
@@ -28,22 +27,23 @@ export class Poller {
   private readonly events = libc.epollEvents(MOST_AT_ONCE);
   private readonly slots: (Polled | undefined)[] = [];
   private readonly free: number[] = [];
-  private generation = 0;
   private epoll = -1;
   private wait: Wait | undefined;
 
   /** @throws SystemError when descriptors or memory run out */
   add(polled: Polled): void {
     if (this.epoll < 0) this.epoll = libc.epollCreate();
-    this.wait ??= libc.watchReadable(this.epoll, () => this.turn());
     const slot = this.free.at(-1) ?? this.slots.length;
-    // A slot may be taken anew while events of its last descriptor are still to be handled.
-    this.generation = (this.generation + 1) >>> 0;
-    libc.epollAdd(this.epoll, polled.fd, slot, this.generation);
+    libc.epollAdd(this.epoll, polled.fd, slot);
     this.free.pop();
     this.slots[slot] = polled;
     polled.slot = slot;
-    polled.generation = this.generation;
+    try {
+      this.wait ??= libc.watchReadable(this.epoll, () => this.turn());
+    } catch (error) {
+      this.remove(polled);
+      throw error;
+    }
   }
 
   /** Before the descriptor is closed. */
@@ -62,8 +62,9 @@ export class Poller {
     const { events } = this;
     const count = libc.epollWait(this.epoll, events);
     for (let i = 0; i < count; i++) {
-      const polled = this.slots[libc.epollData(events, i, 0)];
-      if (polled?.generation === libc.epollData(events, i, 1)) this.read(polled);
+      const polled = this.slots[libc.epollData(events, i)];
+      // One that took the slot meanwhile finds nothing to read.
+      if (polled) this.read(polled);
     }
   }
 
