@@ -282,6 +282,17 @@ describe('a client that reads slowly', () => {
     expect(server.bufferedAmount).toBe(0);
     expect((await closing(server))[0]).toBe(1006);
   });
+  test('is not let off because its messages are small: the objects around them count', async () => {
+    const { server } = await open(endpoint({ maxBufferedOutput: 4_000_000 }), { paused: true });
+    const small = Buffer.from('small!');
+    let queued = 0;
+    while (server.readyState === 1) {
+      server.send(small);
+      if (server.bufferedAmount > 0) queued++;
+    }
+    expect(queued).toBeGreaterThan(10_000);
+    expect(queued).toBeLessThan(30_000); // 4 MB of payload alone would be 500,000
+  });
   test('gets a frame above the limit if nothing waits', async () => {
     const { server, receive } = await open(endpoint({ maxBufferedOutput: 1_000 }));
     const payload = Buffer.alloc(8_000_000, 'q');
@@ -289,6 +300,41 @@ describe('a client that reads slowly', () => {
     expect(server.bufferedAmount).toBeGreaterThan(1_000);
     expect(parse(await receive(8_000_010))).toHaveLength(1);
   });
+});
+
+test('nothing is written for a connection that was found gone while room was made for its frame', async () => {
+  const on = endpoint();
+  const [gone, speaker] = [await open(on), await open(on)];
+  const big = Array.from({ length: 12 }, (_, i) => Buffer.alloc(30_000, i));
+  const written: number[] = [];
+  const { send } = on.kernel!;
+  const fd = gone.server.detach().fd;
+  gone.server.resume();
+  (on.kernel as { send: typeof send }).send = (to, ...rest) => {
+    if (to !== fd) return send(to, ...rest);
+    written.push(to);
+    return -104; // ECONNRESET
+  };
+  // More than the arena holds, so that it is written out in the middle.
+  speaker.server.on('message', () => {
+    for (const each of big) gone.server.send(each);
+  });
+  const closed = closing(gone.server);
+  speaker.client.write(text('go'));
+  expect((await closed)[0]).toBe(1006);
+  // After the reset the number is anybody's.
+  expect(written).toEqual([fd]);
+});
+
+test('beats do not cut the closing handshake short', async () => {
+  const { server, client, got } = await open(endpoint(), { paused: true });
+  server.send(Buffer.alloc(8_000_000));
+  server.close(4000, 'bye');
+  for (let i = 0; i < 5; i++) server.beat(2);
+  client.once('grown', () => client.write(close(4000)));
+  client.resume();
+  await once(client, 'end');
+  expect(parse(got()).at(-1)).toEqual(['close', 4000, hex('bye')]);
 });
 
 test('simulated latency keeps the order, the close frame last', async () => {

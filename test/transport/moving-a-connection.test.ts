@@ -251,6 +251,50 @@ describe('the old owner', () => {
     await once(server, 'close');
     expect(() => server.detach()).toThrow(expect.objectContaining({ code: 'BATON_CONNECTION_GONE' }));
   });
+  test('that ends it while it is away closes its descriptor only once it is back', async () => {
+    const a = endpoint();
+    const { server, client } = await open(a);
+    const { fd, record } = server.detach();
+    server.terminate();
+    // The number is still this connection's, so whoever sends it sends the right one.
+    const owner = Connection.adopt(a, a.kernel!.dup(fd), carry(record));
+    server.forget();
+    owner.resume();
+    client.write(text('alive'));
+    expect(String((await once(owner, 'message'))[0])).toBe('alive');
+
+    const again = owner.detach();
+    owner.terminate();
+    expect(again.fd).toBeGreaterThan(0);
+    owner.resume();
+    await once(client, 'close');
+  });
+  test('finds out in time that writing failed', async () => {
+    const a = endpoint();
+    const { server, client } = await open(a);
+    const { send } = a.kernel!;
+    let thrown: unknown;
+    server.on('message', () => {
+      (a.kernel as { send: typeof send }).send = () => -104; // ECONNRESET
+      server.send('written by detach');
+      try {
+        server.detach();
+      } catch (error) {
+        thrown = error;
+      }
+    });
+    client.write(text('go'));
+    await once(server, 'close');
+    expect(thrown).toMatchObject({ code: 'BATON_CONNECTION_GONE' });
+  });
+  test('takes along what the room keeps for a client that has not joined', async () => {
+    const a = endpoint({ maxBufferedOutput: 1_000 });
+    const { server } = await open(a);
+    expect(server.mayKeep(900)).toBe(true);
+    const owner = move(server, a);
+    expect(owner.mayKeep(200)).toBe(false);
+    owner.terminate();
+  });
   test('where libc cannot be called there is no detaching, and it says why', async () => {
     const { server } = await open(endpoint({ kernel: undefined }));
     expect(() => server.detach()).toThrow(expect.objectContaining({ code: 'BATON_HANDOFF_UNSUPPORTED' }));

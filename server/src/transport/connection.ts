@@ -55,6 +55,10 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
 
   /** Neither read nor written: detached, or not resumed yet. */
   private held = true;
+  /** Detached: another process may have a copy of the descriptor, or be about to get one. */
+  private away = false;
+  /** Ended while it was away: its descriptor is closed once it is back. */
+  private ending = false;
   /** Not read for a while; written all the same. */
   private paused = false;
   /** The chunk being read, as far as `chunkEnd`. */
@@ -191,6 +195,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
   /** One beat of the transport's interval: a ping, or the end of a peer that left `retries` of them unanswered. */
   beat(retries: number): void {
     if (this.held || this.paused) return; // pongs are not read either
+    if (this.readyState !== ReadyState.OPEN) return; // the closing handshake has a time of its own
     if (this.pingCount >= retries) {
       this.terminate();
       return;
@@ -209,6 +214,11 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     if (!this.held || this.readyState === ReadyState.CLOSED) return;
     this.held = false;
     this.paused = false;
+    this.away = false;
+    if (this.ending) {
+      this.inlet!.destroy();
+      return;
+    }
     this.output!.release();
     if (this.closeLimit !== undefined) this.limitClosing(this.closeLimit);
     const { input } = this;
@@ -250,6 +260,9 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     if (this.chunk) this.input = Buffer.from(this.chunk.subarray(this.reader.position, this.chunkEnd));
     this.chunk = undefined;
     this.output!.hold();
+    // Writing what was corked may have found the peer gone.
+    if (this.inlet!.fd < 0) throw connectionGone({ address: this.remoteAddress });
+    this.away = true;
     if (this.closeLimit !== undefined) this.closeLimit = Math.max(0, this.closeLimit - performance.now());
     clearTimeout(this.closeTimer);
     return { fd: this.inlet!.fd, record: this.save() };
@@ -412,8 +425,9 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     clearTimeout(this.closeTimer);
     this.chunk = undefined;
     this.reader.stop();
-    this.output?.close();
-    this.inlet?.destroy();
+    this.output?.close(new Error('The connection was closed.'));
+    if (this.away) this.ending = true;
+    else this.inlet?.destroy();
   }
 
   private save(): ConnectionRecord {
@@ -434,6 +448,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
         leftMs: this.closeLimit,
       },
       pingCount: this.pingCount,
+      kept: this.kept,
       remoteAddress: this.remoteAddress,
       protocol: this.protocol,
     };
@@ -453,6 +468,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     this.closeReason = Buffer.from(close.reason);
     this.closeLimit = close.leftMs;
     this.pingCount = record.pingCount;
+    this.kept = record.kept;
     this.remoteAddress = record.remoteAddress;
     this.protocol = record.protocol;
   }

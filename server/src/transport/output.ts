@@ -22,6 +22,8 @@ export interface OutputOwner {
 type Done = (error?: Error) => void;
 
 const GATHER_BYTES = 128 * 1024;
+/** What a frame that waits costs besides its bytes: the objects around it. */
+const FRAME_OVERHEAD = 160;
 const gather = Buffer.allocUnsafeSlow(GATHER_BYTES);
 const NONE: Uint8Array[] = [];
 
@@ -88,6 +90,8 @@ export class Output implements Corked {
     }
     const start = outbox.place(opcode, data);
     const size = outbox.size;
+    // A full arena was written out for that, which may have found this connection gone.
+    if (this.closed) return;
     if (this.held || this.queued > 0) this.enqueue(outbox.keep(start, size), 0);
     else if (outbox.corked) this.cork(start, size);
     else this.writeArena(start, size);
@@ -169,8 +173,8 @@ export class Output implements Corked {
     this.sealed = true;
   }
 
-  /** The connection is over, or belongs to another process. */
-  close(): void {
+  /** @param error told to those who wait for `whenAccepted`; none when another process sends the rest */
+  close(error?: Error): void {
     this.closed = true;
     this.wait?.cancel();
     this.wait = undefined;
@@ -180,11 +184,13 @@ export class Output implements Corked {
     this.first = this.skip = this.queued = this.corkedCount = this.corkedBytes = 0;
     const dones = this.dones;
     this.dones = undefined;
-    if (dones) for (const { done } of dones) process.nextTick(done, new Error('The connection was closed.'));
+    if (dones) for (const { done } of dones) process.nextTick(done, error);
   }
 
   /** @returns bytes accepted; -1 after the owner was told of a failure */
   private write(buffer: Uint8Array, start: number, length: number): number {
+    // The descriptor's number may be somebody else's by now.
+    if (this.closed) return -1;
     const sent = this.sink.send(this.fd, buffer, start, length);
     if (sent >= 0) {
       this.accepted += sent;
@@ -248,7 +254,8 @@ export class Output implements Corked {
     if (this.closed || this.sealed) return;
     const waited = this.queued > 0;
     this.append(frame, skip);
-    if (waited && this.queued > this.limit) this.owner.onSlowReader();
+    const overhead = (this.frames.length - this.first) * FRAME_OVERHEAD;
+    if (waited && this.queued + overhead > this.limit) this.owner.onSlowReader();
     if (!this.held && !this.wait && !this.closed) this.awaitWritable();
   }
 

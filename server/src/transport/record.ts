@@ -30,6 +30,8 @@ export interface ConnectionRecord {
   };
   /** Pings sent since the last pong. */
   pingCount: number;
+  /** Bytes that wait in the room until the client says that it has joined. */
+  kept: number;
   remoteAddress?: string;
   /** The sub-protocol that was agreed on; empty when none. */
   protocol: string;
