@@ -99,6 +99,11 @@ export const serviceTimeout = define(
   504,
   'The service at {url} did not answer within {ms} ms.',
 );
+export const serviceLost = define(
+  'BATON_SERVICE_LOST',
+  502,
+  'The service at {url} was asked, but its answer did not come: {reason}. See `baton status` for what was done.',
+);
 export const runtimeDirUnsafe = define(
   'BATON_RUNTIME_DIR_UNSAFE',
   403,
@@ -263,3 +268,8 @@ export const internalError = define(
   500,
   'The request failed inside the service; its log has the reason.',
 );
+
+/** What was thrown, as an error of the catalogue: what is none becomes `BATON_INTERNAL` with it as the cause. */
+export function asBatonError(thrown: unknown): BatonError {
+  return thrown instanceof BatonError ? thrown : internalError({}, thrown);
+}

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { atEnd, isAlive, nodeArgs } from '../supervisor/service.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const fixture = path.join(root, 'test', 'supervisor', 'fixtures', 'baton.ts');
+export const commandLine = path.join(root, 'test', 'supervisor', 'fixtures', 'baton.ts');
 export const launcher = path.join(root, 'server', 'bin', 'baton.mjs');
 
 export interface Outcome {
@@ -29,7 +29,7 @@ export class CommandLine {
     args: string[],
     options: { env?: Record<string, string>; cwd?: string; command?: string[]; launcherOf?: string } = {},
   ) {
-    const command = options.command ?? [...nodeArgs, fixture];
+    const command = options.command ?? [...nodeArgs, commandLine];
     const { BATON_URL: _url, BATON_CONTROL_TOKEN: _token, ...env } = process.env;
     this.child = spawn(options.launcherOf ?? process.execPath, [...command, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],

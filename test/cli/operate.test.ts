@@ -1,8 +1,12 @@
 import fs from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { cleanUp, isAlive, TestService, tempDir } from '../supervisor/service.ts';
-import { baton } from './command-line.ts';
+import { exitCodeOf } from '../../server/src/cli/output.ts';
+import { serviceTimeout } from '../../server/src/errors.ts';
+import { atEnd, cleanUp, isAlive, nodeArgs, TestService, tempDir } from '../supervisor/service.ts';
+import { baton, CommandLine, commandLine } from './command-line.ts';
 
 let service: TestService;
 let at: string[];
@@ -32,6 +36,20 @@ describe('status', () => {
     });
     expect(json.hosts.map(({ id }: { id: string }) => id).sort()).toEqual(['h1', 'h2']);
     expect(json.hosts[0]).toMatchObject({ state: 'up', generation: 1, pid: expect.any(Number) });
+  });
+
+  test('--json reaches a slow reader as a whole', async () => {
+    const host = await newRoom('first');
+    const dir = path.join(service.supervisor.runtimeDir, 'rooms');
+    for (let i = 0; i < 1500; i++)
+      fs.writeFileSync(path.join(dir, `${'r'.repeat(120)}${i}`), JSON.stringify({ host, epoch: 1 }));
+    const pipe = 'program=$1; shift; "$program" "$@" | { sleep 1; cat; }';
+    const { json, stdout } = await new CommandLine([...nodeArgs, commandLine, 'status', ...at], {
+      launcherOf: '/bin/sh',
+      command: ['-c', pipe, 'sh', process.execPath],
+    }).outcome;
+    expect(stdout.length).toBeGreaterThan(200_000);
+    expect(json.totals.rooms).toBe(1501);
   });
 
   test('for people', async () => {
@@ -100,7 +118,9 @@ describe('drain', () => {
     const host = await newRoom('stays');
     const { code, json, stderr } = await baton(['drain', host, ...at]);
     expect(code).toBe(1);
-    expect(json.refused).toEqual([{ roomId: 'stays', reason: 'it holds on to its place' }]);
+    expect(json.refused).toEqual([
+      { roomId: 'stays', reason: 'it holds on to its place', code: 'BATON_ROOM_IMMOVABLE' },
+    ]);
     expect(stderr).toBe('baton: stays stays: it holds on to its place\n');
   });
 
@@ -119,6 +139,17 @@ describe('drain', () => {
 });
 
 describe('reload', () => {
+  test('--keep-immovable lets rooms stay: named, exit code 0', async () => {
+    const host = await newRoom('stays');
+    const { code, json, stderr } = await baton(['reload', '--keep-immovable', ...at]);
+    expect(code).toBe(0);
+    expect(json.refused).toMatchObject([{ roomId: 'stays', code: 'BATON_ROOM_IMMOVABLE' }]);
+    expect(json.from).toContain(host);
+    expect(stderr).toContain('baton: stays stays: ');
+    fs.rmSync(path.join(service.supervisor.runtimeDir, 'rooms', 'stays'));
+    await service.until(() => service.hosts.length === 2);
+  });
+
   test('--json', async () => {
     const before = service.hosts;
     const { code, json } = await baton(['reload', ...at]);
@@ -134,6 +165,26 @@ describe('reload', () => {
     });
     await service.until(() => service.hosts.length === 2);
     expect(before.filter(({ pid }) => isAlive(pid!))).toEqual([]);
+  });
+});
+
+describe('what was asked may have been done', () => {
+  test('when the connection breaks before the answer: exit code 1', async () => {
+    const server = http.createServer((request) => request.socket.destroy()).listen(0, '127.0.0.1');
+    atEnd(() => server.close());
+    await new Promise((resolve) => server.once('listening', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const args = ['--json', '--token', 'x', '--url', url];
+    for (const command of [['drain', 'h1'], ['reload'], ['migrate', 'a', '--to', 'h2']]) {
+      const { code, json } = await baton([...command, ...args]);
+      expect([code, json.error.code]).toEqual([1, 'BATON_SERVICE_LOST']);
+    }
+    expect((await baton(['status', ...args])).code).toBe(2);
+  });
+
+  test('when the answer takes too long', () => {
+    expect(exitCodeOf(serviceTimeout({ method: 'POST' }))).toBe(1);
+    expect(exitCodeOf(serviceTimeout({ method: 'GET' }))).toBe(2);
   });
 });
 

@@ -62,6 +62,19 @@ describe('baton start', () => {
     expect((await line.outcome).code).toBe(0);
   });
 
+  test('goes on when nobody reads its output any more', async () => {
+    const { line, runtimeDir, url } = await start({ version: 1 }, ['--hosts', '1']);
+    line.child.stdout!.destroy();
+    line.child.stderr!.destroy();
+    expect((await baton(['reload', '--json', '--runtime-dir', runtimeDir])).json).toMatchObject({
+      to: ['h2'],
+    });
+    expect(await (await fetch(url)).json()).toMatchObject({ id: 'h2' });
+    line.child.kill('SIGTERM');
+    expect((await line.outcome).code).toBe(0);
+    expect(fs.existsSync(path.join(runtimeDir, 'service.json'))).toBe(false);
+  });
+
   test('never prints the token', async () => {
     const controlToken = 'a-token-of-some-length';
     const { line } = await start({ version: 1 }, ['--hosts', '1'], {

@@ -157,6 +157,17 @@ describe('a drained host', () => {
     expect(service.lines).toContain('h1 | bye');
     expect(await service.get()).toMatchObject({ id: 'h2' });
   });
+
+  test('that has rooms left stays until they end, beside the one that took its place', async () => {
+    const service = await TestService.start({ version: 1, immovable: ['a'] }, { hosts: 1 });
+    await service.post('/rooms/a');
+    expect(await service.post('/drained')).toMatchObject({ refused: [{ roomId: 'a' }] });
+    await service.until(() => service.hosts.some(({ id, state }) => id === 'h2' && state === 'up'));
+    expect(service.hosts.map(({ id, state }) => `${id} ${state}`)).toEqual(['h1 draining', 'h2 up']);
+    fs.rmSync(path.join(service.supervisor.runtimeDir, 'rooms', 'a'));
+    await service.until(() => service.hosts.length === 1);
+    expect(service.lines).toContain('h1 | bye');
+  });
 });
 
 describe('a start fails', () => {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { DrainResult, HostView, ReloadResult, RoomView } from '../control/index.ts';
+import type { DrainResult, HostView, Refusal, ReloadResult, RoomView } from '../control/index.ts';
 import { deadlineSeconds, type ServiceOptions, withServiceOptions } from './options.ts';
 import { formatBytes, formatTable, printResult } from './output.ts';
 import { withProgress } from './progress.ts';
@@ -34,6 +34,10 @@ export function registerOperations(program: Command): void {
       .command('reload')
       .description('bring the code now on disk into service, with nobody disconnected'),
   )
+    .option(
+      '--keep-immovable',
+      'let rooms that cannot move to the new code stay on their old host until they end',
+    )
     .addHelpText('after', examples('baton reload', 'npm run build && baton reload --json'))
     .action(reload);
 }
@@ -106,27 +110,31 @@ async function drain(host: string, options: ServiceOptions & { deadline: number 
   failIfRefused(result);
 }
 
-async function reload(options: ServiceOptions): Promise<void> {
+async function reload(options: ServiceOptions & { keepImmovable?: true }): Promise<void> {
   const service = await ServiceClient.find(options);
   const states = async () => {
     const hosts = await service.hosts();
     return hosts.map(({ id, state, rooms }) => `${id} ${state} (${rooms})`).join(', ');
   };
-  const result = await withProgress('reloading', service.reload(), states);
+  const result = await withProgress(
+    'reloading',
+    service.reload({ keepImmovable: options.keepImmovable }),
+    states,
+  );
   printResult(options.json, result, () => {
     const { generation, from, to } = result;
     return `generation ${generation} runs: ${from.join(', ')} replaced by ${to.join(', ')}; ${movedText(result)}`;
   });
-  failIfRefused(result);
+  failIfRefused(result, options.keepImmovable);
 }
 
 function movedText(result: DrainResult | ReloadResult): string {
   return `${result.moved} of ${result.rooms} rooms moved in ${result.seconds.toFixed(2)} s`;
 }
 
-/** Rooms that stayed are a partial failure: the result is printed, the exit code is 1. */
-function failIfRefused(result: { refused: { roomId: string; reason: string }[] }): void {
+/** Rooms that stayed are a partial failure unless they may: the result is printed, the exit code is 1. */
+function failIfRefused(result: { refused: Refusal[] }, mayStay = false): void {
   for (const { roomId, reason } of result.refused)
     process.stderr.write(`baton: ${roomId} stays: ${reason}\n`);
-  if (result.refused.length > 0) process.exitCode = 1;
+  if (result.refused.length > 0 && !mayStay) process.exitCode = 1;
 }

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { BatonError, internalError } from '../errors.ts';
 
-/** 0 = done, 1 = the operation failed, 2 = it was not tried: wrong usage, or nothing answers. */
+/** 0 = done, 1 = the operation failed or its end is not known, 2 = it was not tried: wrong usage, or nothing answers. */
 export type ExitCode = 0 | 1 | 2;
 
 const notTried = new Set([
@@ -16,7 +16,8 @@ const notTried = new Set([
 ]);
 
 export function exitCodeOf(error: unknown): ExitCode {
-  return error instanceof BatonError && notTried.has(error.code) ? 2 : 1;
+  if (!(error instanceof BatonError) || !notTried.has(error.code)) return 1;
+  return error.code === 'BATON_SERVICE_TIMEOUT' && error.details['method'] === 'POST' ? 1 : 2;
 }
 
 /** One JSON object as the last line of standard output, or the text for people. */

@@ -1,7 +1,21 @@
 import { request } from 'undici';
 import { z } from 'zod';
-import type { DrainResult, HostView, MigrateResult, ReloadResult, RoomView } from '../control/index.ts';
-import { BatonError, invalidOption, noService, serviceTimeout, unauthorized } from '../errors.ts';
+import type {
+  DrainResult,
+  HostView,
+  MigrateResult,
+  ReloadOptions,
+  ReloadResult,
+  RoomView,
+} from '../control/index.ts';
+import {
+  BatonError,
+  invalidOption,
+  noService,
+  serviceLost,
+  serviceTimeout,
+  unauthorized,
+} from '../errors.ts';
 import { findService } from '../supervisor/index.ts';
 
 export interface ServiceChoice {
@@ -19,6 +33,17 @@ const problem = z.object({
 });
 
 const shortMs = 10_000;
+/** Failures before a request is out. */
+const unsent = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
 
 /** The control API of a running service, as its command line uses it. Failures are the service's own errors. */
 export class ServiceClient {
@@ -70,8 +95,8 @@ export class ServiceClient {
     });
   }
 
-  reload(): Promise<ReloadResult> {
-    return this.#send('POST', '/v1/reload', 900_000, {});
+  reload(options: ReloadOptions): Promise<ReloadResult> {
+    return this.#send('POST', '/v1/reload', 900_000, options);
   }
 
   async #send<T>(method: 'GET' | 'POST', path: string, timeoutMs: number, body?: object): Promise<T> {
@@ -93,18 +118,25 @@ export class ServiceClient {
       text = await response.body.text();
     } catch (error) {
       if ((error as Error).name === 'TimeoutError')
-        throw serviceTimeout({ url: this.url, ms: timeoutMs }, error);
-      throw noService({ url: this.url, reason: (error as NodeJS.ErrnoException).code }, error);
+        throw serviceTimeout({ url: this.url, ms: timeoutMs, method }, error);
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (method === 'POST' && !unsent.has(code ?? ''))
+        throw serviceLost({ url: this.url, reason: code ?? message }, error);
+      throw noService({ url: this.url, reason: code }, error);
     }
-    return this.#read(status, text) as T;
+    return this.#read(method, status, text) as T;
   }
 
-  #read(status: number, text: string): unknown {
+  #read(method: string, status: number, text: string): unknown {
     const json = parseJson(text);
     if (status >= 200 && status < 300 && typeof json === 'object' && json !== null) return json;
     const parsed = problem.safeParse(json);
-    if (!parsed.success)
+    if (!parsed.success) {
+      // a proxy whose patience is over
+      if (method === 'POST' && status >= 500)
+        throw serviceLost({ url: this.url, reason: `status ${status}` });
       throw noService({ url: this.url, reason: `something else answers there, with status ${status}` });
+    }
     const { code, detail, details } = parsed.data;
     throw new BatonError(code, parsed.data.status, detail, details);
   }

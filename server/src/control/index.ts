@@ -9,6 +9,7 @@ export type {
   HostView,
   MigrateResult,
   Refusal,
+  ReloadOptions,
   ReloadResult,
   RoomView,
 } from './types.ts';

@@ -20,7 +20,7 @@ const roomParams = z.object({ id: z.string().min(1).max(128) });
 const hostParams = z.object({ id: z.string().min(1).max(64) });
 const migrateBody = z.strictObject({ to: z.string().min(1).max(64) });
 const drainBody = z.strictObject({ deadlineMs: z.number().int().min(0).max(3_600_000).optional() });
-const emptyBody = z.strictObject({});
+const reloadBody = z.strictObject({ keepImmovable: z.boolean().optional() });
 
 /**
  * The control API as an express router: `GET /v1/hosts`, `GET /v1/rooms`, `POST /v1/rooms/:id/migrate`,
@@ -78,8 +78,7 @@ function api(backend: ControlBackend): Router {
   routes
     .route('/reload')
     .post(async (request, response) => {
-      valid(emptyBody, request.body, 'body');
-      response.json(await backend.reload());
+      response.json(await backend.reload(valid(reloadBody, request.body, 'body')));
     })
     .all(onlyMethods('POST'));
   routes.use((request, response) =>

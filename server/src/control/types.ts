@@ -1,11 +1,16 @@
+import type { DrainResult, Refusal } from '../migration/index.ts';
+
+export type { DrainResult, Refusal };
+
 /** A host as operators see it. */
 export interface HostView {
   id: string;
   processId: string;
   pid: number;
   machine: string;
-  state: 'up' | 'draining';
-  /** Counts reloads: hosts of one generation run the same code. */
+  /** In `standby` while it is not clear yet that rooms can move to its code. */
+  state: 'up' | 'standby' | 'draining';
+  /** Grows with every reload: hosts of one generation run the same code. */
   generation: number;
   rooms: number;
   clients: number;
@@ -34,12 +39,6 @@ export interface RoomView {
   lastBlackoutMs?: number;
 }
 
-/** Why a room stayed. */
-export interface Refusal {
-  roomId: string;
-  reason: string;
-}
-
 export interface MigrateResult {
   roomId: string;
   from: string;
@@ -54,14 +53,9 @@ export interface MigrateResult {
   phases: Record<string, number>;
 }
 
-export interface DrainResult {
-  host: string;
-  /** Rooms that were on the host at the start. */
-  rooms: number;
-  clients: number;
-  moved: number;
-  refused: Refusal[];
-  seconds: number;
+export interface ReloadOptions {
+  /** Rooms that cannot move to the new code stay on their old host until they end; otherwise they call the reload off. */
+  keepImmovable?: boolean;
 }
 
 export interface ReloadResult {
@@ -81,5 +75,5 @@ export interface ControlBackend {
   rooms(): Promise<RoomView[]>;
   migrate(roomId: string, to: string): Promise<MigrateResult>;
   drain(host: string, deadlineMs?: number): Promise<DrainResult>;
-  reload(): Promise<ReloadResult>;
+  reload(options: ReloadOptions): Promise<ReloadResult>;
 }

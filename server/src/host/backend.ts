@@ -5,6 +5,7 @@ import type {
   DrainResult,
   HostView,
   MigrateResult,
+  ReloadOptions,
   ReloadResult,
   RoomView,
 } from '../control/index.ts';
@@ -29,10 +30,10 @@ export interface BackendOptions {
   handoff: Peers;
   migrator: Migrator;
   ownership: Ownership;
-  /** The host was emptied on an operator's word: it may be replaced. */
-  drained: (result: DrainResult) => void;
+  /** The host gave its rooms away on an operator's word, as far as they could move: it is to be replaced. */
+  drained: () => void;
   /** Asks the supervisor for a reload. */
-  reload: () => Promise<ReloadResult>;
+  reload: (options: ReloadOptions) => Promise<ReloadResult>;
 }
 
 export class Backend implements ControlBackend {
@@ -141,11 +142,11 @@ export class Backend implements ControlBackend {
     );
   }
 
-  reload(): Promise<ReloadResult> {
-    return this.options.reload();
+  reload(options: ReloadOptions): Promise<ReloadResult> {
+    return this.options.reload(options);
   }
 
-  /** Moves all rooms of this host away; it takes no new ones until `undrain`. */
+  /** Moves all rooms of this host away; it takes no new ones until `serve`. */
   async drainSelf(deadlineMs: number): Promise<DrainResult> {
     this.draining ??= this.runDrain(deadlineMs).finally(() => {
       this.draining = undefined;
@@ -155,11 +156,12 @@ export class Backend implements ControlBackend {
 
   private async drainOnRequest(deadlineMs: number): Promise<DrainResult> {
     const result = await this.drainSelf(deadlineMs);
-    if (result.refused.length === 0) this.options.drained(result);
+    this.options.drained();
     return result;
   }
 
-  async undrain(): Promise<void> {
+  /** From now on, or again, it takes rooms. */
+  async serve(): Promise<void> {
     await this.options.registration.setState('up');
   }
 

@@ -1,6 +1,6 @@
 // `baton check`: loads an app as a host would, makes two rooms of every kind and says what of them could not move.
 import { LocalDriver, LocalPresence, matchMaker, type Room } from '@colyseus/core';
-import { BatonError, internalError } from '../errors.ts';
+import { asBatonError } from '../errors.ts';
 import {
   checkRoomClass,
   followAppRooms,
@@ -50,8 +50,7 @@ async function checkKind(name: string): Promise<Problem[]> {
     );
     return [...report.problems, ...against];
   } catch (error) {
-    const failure = error instanceof BatonError ? error : internalError({}, error);
-    const reason = error instanceof Error ? error.message : failure.message;
+    const reason = error instanceof Error ? error.message : asBatonError(error).message;
     return [
       {
         path: `${name}.onCreate()`,

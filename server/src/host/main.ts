@@ -4,8 +4,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { matchMaker } from '@colyseus/core';
 import express from 'express';
-import { createControl, type ReloadResult } from '../control/index.ts';
-import { BatonError, internalError, reloadFailed } from '../errors.ts';
+import { createControl, type ReloadOptions, type ReloadResult } from '../control/index.ts';
+import { asBatonError, BatonError, reloadFailed } from '../errors.ts';
 import { Handoff, noPeers, type Peers } from '../handoff/index.ts';
 import { loadConfig } from '../mappings/index.ts';
 import {
@@ -24,7 +24,6 @@ import { BatonTransport } from '../transport/index.ts';
 import { loadApp } from './app.ts';
 import { Backend } from './backend.ts';
 import { interceptControl } from './intercept.ts';
-import { checkMovability } from './movability.ts';
 import { OpenRequests } from './open-requests.ts';
 import { NewRoomPlacement } from './placement.ts';
 import { Registration } from './registration.ts';
@@ -109,7 +108,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     handoff,
     migrator,
     ownership,
-    drained: (result) => send({ type: 'drained', result }),
+    drained: () => send({ type: 'drained' }),
     reload: askForReload,
   });
   const control = express().use(
@@ -130,7 +129,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     () => ownership.moves,
   );
   await app.listen(settings.port);
-  await registration.setState('up');
+  await registration.setState(settings.standby ? 'standby' : 'up');
   send({ type: 'ready', hostId: id, processId: matchMaker.processId, checks: true, beats: !inspected() });
   hostLog.info({ generation: settings.generation }, `host ${id} is ready`);
 
@@ -172,7 +171,7 @@ const inspected = () => inspector.url() !== undefined;
 let lastRequest = 0;
 const reloads = new Map<number, { resolve(result: ReloadResult): void; reject(error: Error): void }>();
 
-function askForReload(): Promise<ReloadResult> {
+function askForReload(options: ReloadOptions): Promise<ReloadResult> {
   if (!process.connected) return Promise.reject(reloadFailed({ reason: 'the supervisor is gone' }));
   const id = ++lastRequest;
   return new Promise((resolve, reject) => {
@@ -191,12 +190,9 @@ function askForReload(): Promise<ReloadResult> {
         reject(error);
       },
     });
-    send({ type: 'reload', id });
+    send({ type: 'reload', id, ...options });
   });
 }
-
-const errorJson = (error: unknown) =>
-  (error instanceof BatonError ? error : internalError({}, error)).toJSON();
 
 function listenToSupervisor(running: Running, settings: HostSettings, log: Log): void {
   const answer = async (type: string, id: number, work: () => Promise<unknown>) => {
@@ -204,16 +200,15 @@ function listenToSupervisor(running: Running, settings: HostSettings, log: Log):
       send({ type, id, result: await work() });
     } catch (error) {
       if (!(error instanceof BatonError)) log.error({ err: error }, `${type} failed`);
-      send({ type, id, error: errorJson(error) });
+      send({ type, id, error: asBatonError(error).toJSON() });
     }
   };
   process.on('message', (message: any) => {
     if (message?.type === 'ping') send({ type: 'pong' });
     else if (message?.type === 'drain')
       answer('drain-result', message.id, () => running.backend.drainSelf(message.deadlineMs));
-    else if (message?.type === 'undrain') running.backend.undrain().catch(() => {});
-    else if (message?.type === 'check')
-      answer('check-result', message.id, () => checkMovability(running.migrator));
+    else if (message?.type === 'serve') answer('serve-result', message.id, () => running.backend.serve());
+    else if (message?.type === 'check') answer('check-result', message.id, () => running.migrator.rehearse());
     else if (message?.type === 'stop') {
       const leaving = Array.isArray(message.leaving) ? message.leaving.map(String) : [];
       shutDown(running, message.deadlineMs, log, leaving);
@@ -269,7 +264,7 @@ try {
   process.off('disconnect', giveUp);
   listenToSupervisor(running, settings, log);
 } catch (error) {
-  const failure = error instanceof BatonError ? error : internalError({}, error);
+  const failure = asBatonError(error);
   log.error({ err: error }, failure.message);
   send({ type: 'failed', error: failure.toJSON() });
   setTimeout(() => process.exit(1), 200);

@@ -15,6 +15,8 @@ export const settingsSchema = z.object({
   /** Directory of this service's sockets, mode 0700. */
   runtimeDir: z.string().min(1),
   generation: z.number().int().nonnegative(),
+  /** It takes no rooms before it is told to serve. */
+  standby: z.boolean(),
   controlToken: z.string().min(16),
   /** Absolute path of baton.config, when there is one. */
   mappings: z.string().optional(),

@@ -7,7 +7,7 @@ export {
   registerAppClasses,
   registerMovable,
 } from './fields/index.ts';
-export type { DrainResult } from './move/drain.ts';
+export type { DrainResult, Refusal } from './move/drain.ts';
 export { Migrator, type MigratorOptions, QUIESCE_MS, type Whereabouts } from './move/migrator.ts';
 export { Ownership } from './move/ownership.ts';
 export type { MoveOutcome, MovePhases, MoveResult } from './move/result.ts';

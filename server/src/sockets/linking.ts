@@ -1,6 +1,6 @@
 // Making and ending links between sockets wherever they are: the store's records decide, then both rooms are told.
 import { matchMaker } from '@colyseus/core';
-import { BatonError, internalError, linkGone, linkSelf, linkTaken, linkTimeout } from '../errors.ts';
+import { asBatonError, linkGone, linkSelf, linkTaken, linkTimeout } from '../errors.ts';
 import type { Store } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { Links } from './links.ts';
@@ -88,7 +88,7 @@ export class Linking {
         if (standing !== 'free') throw linkTaken({ peer: room.roomId });
         await this.join(room, waiting);
       } catch (error) {
-        const { code, message } = typed(error);
+        const { code, message } = asBatonError(error);
         await this.tell(waiting, 'refused', [room.roomId, code, message]).catch(() => {});
       }
     }
@@ -124,7 +124,7 @@ export class Linking {
     const { roomId } = room;
     this.options.log.warn({ socketId: roomId, peer, err: error }, 'the sockets could not be linked');
     await this.wishes.remove(peer, roomId).catch(() => {});
-    const { code, message } = typed(error);
+    const { code, message } = asBatonError(error);
     room.refused(peer, code, message);
   }
 
@@ -196,6 +196,3 @@ export class Linking {
     }
   }
 }
-
-const typed = (error: unknown): BatonError =>
-  error instanceof BatonError ? error : internalError({}, error);

@@ -19,7 +19,7 @@ export const hostRecord = z.looseObject({
   pid: z.int(),
   machine: z.string().max(storeLimits.keyLength),
   handoffPath: z.string().max(storeLimits.keyLength),
-  state: z.enum(['up', 'draining']),
+  state: z.enum(['up', 'standby', 'draining']),
   generation: z.int(),
   rooms: z.int().min(0),
   clients: z.int().min(0),

@@ -11,9 +11,9 @@ export interface HostRecord {
   machine: string;
   /** Unix socket on which the host takes rooms over. */
   handoffPath: string;
-  /** A draining host takes no new rooms. */
-  state: 'up' | 'draining';
-  /** Generation of the code it runs; a reload makes the next one. */
+  /** A draining host takes no rooms; one in standby takes none yet, but builds shells for a rehearsal. */
+  state: 'up' | 'standby' | 'draining';
+  /** Generation of the code it runs: start and reload of any service draw the next number from the store. */
   generation: number;
   rooms: number;
   clients: number;

@@ -1,9 +1,16 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Refusal, ReloadResult } from '../control/index.ts';
-import { hostFailedToStart, reloadFailed, reloadInProgress, roomImmovable, stopping } from '../errors.ts';
+import type { Refusal, ReloadOptions, ReloadResult } from '../control/index.ts';
+import {
+  asBatonError,
+  BatonError,
+  hostFailedToStart,
+  reloadFailed,
+  reloadInProgress,
+  stopping,
+} from '../errors.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { HostProcess } from './host-process.ts';
-import { errorJson, type FromHost, parseDrainResult, reasonOf } from './messages.ts';
+import { errorJson, type FromHost, reasonOf } from './messages.ts';
 import type { Timing } from './options.ts';
 import { Seat } from './seat.ts';
 
@@ -12,7 +19,13 @@ export interface FleetOptions {
   timing: Timing;
   log: Log;
   onChange: () => void;
-  spawn: (generation: number, onMessage: (host: HostProcess, message: FromHost) => void) => HostProcess;
+  /** Number of the code now on disk. */
+  nextGeneration: () => Promise<number>;
+  spawn: (
+    generation: number,
+    standby: boolean,
+    onMessage: (host: HostProcess, message: FromHost) => void,
+  ) => HostProcess;
 }
 
 /** The hosts of one service: `size` seats that are kept filled, and hosts that are on their way out. */
@@ -22,8 +35,9 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #stopped = new AbortController();
   readonly #leaving = new Set<HostProcess>();
+  /** Hosts an operator drained while a reload ran. */
+  readonly #drainedMeanwhile = new Set<HostProcess>();
   #seats: Seat[] = [];
-  #lastGeneration = 0;
   #reloading = false;
 
   constructor(options: FleetOptions) {
@@ -36,29 +50,36 @@ export class Fleet {
 
   /** Starts the first generation; when one host fails, all are ended. @throws the host's error */
   async open(): Promise<void> {
-    const seats = await this.#openSeats(++this.#lastGeneration, false);
+    const seats = await this.#openSeats(await this.#options.nextGeneration(), false);
     this.#seats = seats;
     for (const seat of seats) seat.keep(seat.host!);
   }
 
   /**
    * Brings the code now on disk into service: starts new hosts, lets the old ones hand their rooms over one
-   * after another, ends them. The old hosts go on when the new ones do not start or cannot take the rooms.
+   * after another, ends them. The old hosts go on when the new ones do not start or cannot take the rooms; until
+   * that is known the new ones are in standby, so that nobody begins to play on code that is taken back.
    * @param reply called with the result before the old hosts are told to end
    * @throws reloadFailed, reloadInProgress, stopping
    */
-  async reload(reply?: (result: ReloadResult) => void): Promise<ReloadResult> {
+  async reload(options: ReloadOptions = {}, reply?: (result: ReloadResult) => void): Promise<ReloadResult> {
     if (this.#stopped.signal.aborted) throw stopping();
     if (this.#reloading) throw reloadInProgress();
     this.#reloading = true;
     try {
-      return await this.#swap(reply);
+      return await this.#swap(options.keepImmovable === true, reply);
     } catch (error) {
       if (this.#stopped.signal.aborted) throw stopping({}, error);
-      const { code } = error as { code?: string };
-      throw reloadFailed({ reason: reasonOf(error).replace(/\.$/, ''), code }, error);
+      const { code, details } = error as Partial<BatonError>;
+      const refused = details?.['refused'];
+      throw reloadFailed(
+        { reason: reasonOf(error).replace(/\.$/, ''), code, ...(refused ? { refused } : {}) },
+        error,
+      );
     } finally {
       this.#reloading = false;
+      for (const host of this.#drainedMeanwhile) this.#replaceDrained(host);
+      this.#drainedMeanwhile.clear();
       this.#options.onChange();
     }
   }
@@ -76,18 +97,22 @@ export class Fleet {
     for (const host of this.hosts) host.kill();
   }
 
-  async #swap(reply?: (result: ReloadResult) => void): Promise<ReloadResult> {
+  async #swap(keepImmovable: boolean, reply?: (result: ReloadResult) => void): Promise<ReloadResult> {
     const { log } = this.#options;
     const started = performance.now();
-    const generation = ++this.#lastGeneration;
+    const generation = await this.#options.nextGeneration();
     log.info({ generation }, 'reload: starting hosts with the code now on disk');
     const fresh = await this.#openSeats(generation, true);
+    if (this.#stopped.signal.aborted) throw stopping();
     const old = this.#seats;
     const oldHosts = livingHosts(old);
+    const freshHosts = livingHosts(fresh);
     try {
-      for (const host of oldHosts) refuseIfImmovable(await host.check());
+      if (!keepImmovable) refuseIfAny((await Promise.all(oldHosts.map((host) => host.check()))).flat());
+      await Promise.all(freshHosts.map((host) => host.serve()));
       this.#replaceSeats(old, fresh);
-      const drained = await this.#drainAll(oldHosts);
+      const drained = await this.#drainAll(oldHosts, keepImmovable);
+      if (this.#stopped.signal.aborted) throw stopping();
       const result: ReloadResult = {
         generation,
         from: idsOf(oldHosts),
@@ -97,15 +122,16 @@ export class Fleet {
       };
       log.info({ ...result, refused: result.refused.length }, 'reload: done');
       reply?.(result);
-      // A crashed host of the old code may be on its way up again.
-      for (const { host } of old) if (host?.state === 'starting') host.kill();
-      for (const host of oldHosts) void this.#leave(host, result.refused.length > 0);
+      // Not the drained ones alone: a crashed one may have come up again meanwhile.
+      for (const host of this.hosts) if (host.settings.generation < generation) void this.#leave(host);
       return result;
     } catch (error) {
+      if (this.#stopped.signal.aborted) throw error;
       log.error({ reason: reasonOf(error) }, 'reload: the old hosts go on');
       this.#replaceSeats(fresh, old);
-      for (const host of oldHosts) host.undrain();
-      void this.#abandon(fresh, true);
+      await Promise.allSettled(oldHosts.map((host) => host.serve()));
+      // Players may have begun to play there: their rooms move to the old hosts, or end in their own time.
+      for (const host of freshHosts) void this.#leave(host);
       throw error;
     }
   }
@@ -121,7 +147,10 @@ export class Fleet {
   }
 
   /** Fails only while every room is still where it was: afterwards there is no way back but forward. */
-  async #drainAll(hosts: HostProcess[]): Promise<{ rooms: number; moved: number; refused: Refusal[] }> {
+  async #drainAll(
+    hosts: HostProcess[],
+    keepImmovable: boolean,
+  ): Promise<{ rooms: number; moved: number; refused: Refusal[] }> {
     const total = { rooms: 0, moved: 0, refused: [] as Refusal[] };
     for (const host of hosts) {
       try {
@@ -129,54 +158,51 @@ export class Fleet {
         total.rooms += result.rooms;
         total.moved += result.moved;
         total.refused.push(...result.refused);
-        if (total.moved === 0) refuseIfImmovable(result.refused);
+        if (total.moved === 0 && !keepImmovable) refuseIfAny(result.refused);
       } catch (error) {
         if (isGone(host)) continue;
         if (total.moved === 0) throw error;
-        total.refused.push({ roomId: '*', reason: `${host.id}: ${reasonOf(error)}` });
+        const { code, message } = asBatonError(error);
+        total.refused.push({ roomId: '*', reason: `${host.id}: ${message}`, code });
       }
     }
     return total;
   }
 
-  async #openSeats(generation: number, besideOthers: boolean): Promise<Seat[]> {
+  async #openSeats(generation: number, standby: boolean): Promise<Seat[]> {
     const seats = Array.from({ length: this.#options.size }, () => this.#newSeat(generation));
     try {
-      const hosts = await Promise.all(seats.map((seat) => seat.open()));
+      const hosts = await Promise.all(seats.map((seat) => seat.open(standby)));
       for (const host of hosts) {
         if (isGone(host))
           throw hostFailedToStart({ host: host.id, reason: `it ${await host.exited} right after its start` });
       }
       return seats;
     } catch (error) {
-      const gone = this.#abandon(seats, besideOthers);
-      if (!besideOthers) await gone;
+      const gone = this.#abandon(seats);
+      if (!standby) await gone;
       throw error;
     }
   }
 
   #newSeat(generation: number, onReady?: (host: HostProcess) => void): Seat {
     const { timing, log } = this.#options;
-    return new Seat({ generation, timing, log, onReady, spawn: (of) => this.#spawn(of) });
+    return new Seat({ generation, timing, log, onReady, spawn: (...of) => this.#spawn(...of) });
   }
 
-  /** Hosts that are up may already have rooms: they give them away first. */
-  async #abandon(seats: Seat[], drain: boolean): Promise<void> {
-    const { timing } = this.#options;
+  async #abandon(seats: Seat[]): Promise<void> {
     for (const seat of seats) seat.retire();
     await Promise.all(
-      seats.map(async ({ host }) => {
-        if (host === undefined || isGone(host)) return;
-        if (host.state === 'starting') return host.kill();
-        if (drain) await host.drain(timing.drain).catch(() => {});
-        await host.stop(timing.stop);
-      }),
+      seats.map(({ host }) =>
+        host?.state === 'starting' ? host.kill() : host?.stop(this.#options.timing.stop),
+      ),
     );
   }
 
-  #spawn(generation: number): HostProcess {
+  #spawn(generation: number, standby: boolean): HostProcess {
+    if (this.#stopped.signal.aborted) throw stopping();
     const { log, onChange } = this.#options;
-    const host = this.#options.spawn(generation, (from, message) => this.#receive(from, message));
+    const host = this.#options.spawn(generation, standby, (from, message) => this.#receive(from, message));
     this.hosts.add(host);
     void host.ready.then(
       (id) => {
@@ -197,28 +223,26 @@ export class Fleet {
 
   #receive(host: HostProcess, message: FromHost): void {
     if (message.type === 'reload') {
-      const { id } = message;
-      this.reload((result) => host.send({ type: 'reload-result', id, result })).catch((error: unknown) => {
-        host.send({ type: 'reload-result', id, error: errorJson(error) });
-      });
+      const { id, keepImmovable } = message;
+      this.reload({ keepImmovable }, (result) => host.send({ type: 'reload-result', id, result })).catch(
+        (error: unknown) => host.send({ type: 'reload-result', id, error: errorJson(error) }),
+      );
     } else if (message.type === 'drained') {
-      this.#replaceDrained(host, message.result);
+      this.#replaceDrained(host);
     }
   }
 
   /** An operator drained this host: another one takes its seat, so that the service keeps its size. */
-  #replaceDrained(host: HostProcess, result: unknown): void {
+  #replaceDrained(host: HostProcess): void {
     const index = this.#seats.findIndex((seat) => seat.host === host);
-    if (index === -1 || this.#reloading || this.#stopped.signal.aborted) return;
-    let keepsRooms = true;
-    try {
-      keepsRooms = parseDrainResult(result).refused.length > 0;
-    } catch {
-      // Without a readable result it may have rooms.
+    if (index === -1 || isGone(host) || this.#stopped.signal.aborted) return;
+    if (this.#reloading) {
+      this.#drainedMeanwhile.add(host);
+      return;
     }
     host.state = 'draining';
     const old = this.#seats[index]!;
-    const seat = this.#newSeat(old.generation, () => void this.#leave(host, keepsRooms));
+    const seat = this.#newSeat(old.generation, () => void this.#leave(host));
     old.retire();
     this.#seats[index] = seat;
     this.#options.log.info({ host: host.id }, 'host was drained; a new one takes its place');
@@ -226,21 +250,22 @@ export class Fleet {
   }
 
   /** Ends a host nobody needs any more; one with rooms gets time for them to move or end. */
-  async #leave(host: HostProcess, keepsRooms: boolean): Promise<void> {
-    if (this.#leaving.has(host) || isGone(host)) return;
+  async #leave(host: HostProcess): Promise<void> {
+    if (this.#leaving.has(host) || host.state === 'stopping' || isGone(host)) return;
+    if (host.state === 'starting') return host.kill();
     this.#leaving.add(host);
     const { timing, log } = this.#options;
+    const { signal } = this.#stopped;
     const end = Date.now() + timing.linger;
-    while (keepsRooms && Date.now() < end && !isGone(host)) {
+    while (!signal.aborted && !isGone(host) && Date.now() < end) {
       try {
-        await wait(timing.lingerEvery, undefined, { signal: this.#stopped.signal });
-        keepsRooms = (await host.drain(timing.drain)).refused.length > 0;
+        if ((await host.drain(timing.drain)).refused.length === 0) break;
       } catch (error) {
-        if (this.#stopped.signal.aborted) return;
         log.debug({ host: host.id, reason: reasonOf(error) }, 'rooms of a replaced host stay');
       }
+      await wait(timing.lingerEvery, undefined, { signal }).catch(() => {});
     }
-    if (!this.#stopped.signal.aborted) await host.stop(timing.stop);
+    if (!signal.aborted) await host.stop(timing.stop);
   }
 }
 
@@ -248,7 +273,7 @@ function livingHosts(seats: Seat[]): HostProcess[] {
   return seats
     .map((seat) => seat.host)
     .filter(
-      (host) => host !== undefined && (host.state === 'up' || host.state === 'draining'),
+      (host) => host !== undefined && ['standby', 'up', 'draining'].includes(host.state),
     ) as HostProcess[];
 }
 
@@ -264,9 +289,10 @@ function isGone(host: HostProcess): boolean {
   return host.state === 'gone';
 }
 
-function refuseIfImmovable(refused: Refusal[]): void {
+/** @throws the first refusal as it was raised, with all of them */
+function refuseIfAny(refused: Refusal[]): void {
   const first = refused[0];
   if (first === undefined) return;
   const more = refused.length > 1 ? ` (and ${refused.length - 1} more)` : '';
-  throw roomImmovable({ roomId: first.roomId, reason: first.reason + more, refused });
+  throw new BatonError(first.code, 422, first.reason + more, { roomId: first.roomId, refused });
 }

@@ -1,18 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { DrainResult, Refusal } from '../control/index.ts';
 import { BatonError, hostFailedToStart, hostUnreachable } from '../errors.ts';
+import type { HostSettings } from '../host/settings.ts';
 import type { HostProgram } from './host-program.ts';
 import { LineSplitter } from './lines.ts';
-import {
-  type FromHost,
-  fromHost,
-  type HostSettings,
-  parseDrainResult,
-  parseRefusals,
-  type ToHost,
-} from './messages.ts';
+import { type FromHost, fromHost, parseDrainResult, parseRefusals, type ToHost } from './messages.ts';
 
-export type HostState = 'starting' | 'up' | 'draining' | 'stopping' | 'gone';
+export type HostState = 'starting' | 'standby' | 'up' | 'draining' | 'stopping' | 'gone';
 
 export interface HostProcessOptions {
   program: HostProgram;
@@ -25,6 +19,7 @@ export interface HostProcessOptions {
   hungMs: number;
   onLine: (line: string, stream: 'stdout' | 'stderr') => void;
   onMessage: (message: FromHost) => void;
+  onState: () => void;
   /** The host hung and is being ended. */
   onHung: () => void;
 }
@@ -36,6 +31,7 @@ interface Pending {
 
 const tailLines = 20;
 const lastWordsMs = 500;
+const serveMs = 10_000;
 /** Pings in the time after which a host counts as hung. */
 const pings = 5;
 
@@ -47,7 +43,6 @@ export class HostProcess {
   readonly ready: Promise<string>;
   /** Resolves once the process is gone and its output has been read. */
   readonly exited: Promise<string>;
-  state: HostState = 'starting';
   /** Given by the store, known once the host is ready. */
   id: string | undefined;
   checks = false;
@@ -55,6 +50,7 @@ export class HostProcess {
   readonly #options: HostProcessOptions;
   readonly #pending = new Map<number, Pending>();
   readonly #tail: string[] = [];
+  #state: HostState = 'starting';
   #lastRequest = 0;
   #settleReady!: Pending;
   #silentTicks = 0;
@@ -79,6 +75,15 @@ export class HostProcess {
     void this.#limitStart();
   }
 
+  get state(): HostState {
+    return this.#state;
+  }
+
+  set state(state: HostState) {
+    this.#state = state;
+    this.#options.onState();
+  }
+
   get pid(): number | undefined {
     return this.#child.pid;
   }
@@ -91,16 +96,18 @@ export class HostProcess {
       const result = await this.#request((id) => ({ type: 'drain', id, deadlineMs }), deadlineMs + 10_000);
       return parseDrainResult(result);
     } catch (error) {
-      if ((this.state as HostState) === 'draining') this.state = before;
+      if (this.state === 'draining') this.state = before;
       throw error;
     }
   }
 
-  /** Takes a drain back. */
-  undrain(): void {
-    if (this.state !== 'draining') return;
-    this.state = 'up';
-    this.send({ type: 'undrain' });
+  /**
+   * Lets it take rooms: after a start in standby, or to take a drain back, also one whose end was not heard of.
+   * @throws hostUnreachable, or the host's error
+   */
+  async serve(): Promise<void> {
+    await this.#request((id) => ({ type: 'serve', id }), serveMs);
+    if (this.state === 'standby' || this.state === 'draining') this.state = 'up';
   }
 
   /** The rooms that could not move to the other hosts as they are now. */
@@ -245,12 +252,12 @@ export class HostProcess {
       if (this.state !== 'starting') return;
       this.id = message.hostId;
       this.checks = message.checks ?? false;
-      this.state = 'up';
+      this.state = this.settings.standby ? 'standby' : 'up';
       if (message.beats) this.#watchPulse();
       this.#settleReady.resolve(message.hostId);
     } else if (message.type === 'failed') {
       this.#settleReady.reject(BatonError.fromJSON(message.error));
-    } else if (message.type === 'drain-result' || message.type === 'check-result') {
+    } else if ('id' in message && message.type !== 'reload') {
       const pending = this.#pending.get(message.id);
       if (message.error) pending?.reject(BatonError.fromJSON(message.error));
       else pending?.resolve(message.result);

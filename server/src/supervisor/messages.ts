@@ -1,18 +1,6 @@
 import { z } from 'zod';
 import type { DrainResult, Refusal, ReloadResult } from '../control/index.ts';
-import { BatonError, internalError } from '../errors.ts';
-
-/** What a host process gets in `BATON_HOST`, as JSON. The listening socket is the inherited `listenFd`. */
-export interface HostSettings {
-  app: string;
-  listenFd: 3;
-  port: number;
-  store: { kind: 'redis'; url: string; prefix?: string } | { kind: 'embedded'; path: string };
-  runtimeDir: string;
-  generation: number;
-  controlToken: string;
-  mappings?: string;
-}
+import { asBatonError } from '../errors.ts';
 
 export interface ErrorJson {
   code: string;
@@ -29,7 +17,10 @@ const error = z.object({
 });
 const answer = { id: z.number(), result: z.unknown().optional(), error: error.optional() };
 
-/** Host → supervisor. `checks`: the host answers `check` requests; `beats`: it answers `ping`. */
+/**
+ * Host → supervisor. `checks`: the host answers `check` requests; `beats`: it answers `ping`. `drained`: an operator
+ * had it give its rooms away, and it takes no new ones; some may have stayed.
+ */
 export const fromHost = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('ready'),
@@ -40,26 +31,27 @@ export const fromHost = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('failed'), error }),
   z.object({ type: z.literal('pong') }),
-  z.object({ type: z.literal('drained'), result: z.unknown().optional() }),
-  z.object({ type: z.literal('reload'), id: z.number() }),
+  z.object({ type: z.literal('drained') }),
+  z.object({ type: z.literal('reload'), id: z.number(), keepImmovable: z.boolean().optional() }),
+  z.object({ type: z.literal('serve-result'), ...answer }),
   z.object({ type: z.literal('drain-result'), ...answer }),
   z.object({ type: z.literal('check-result'), ...answer }),
 ]);
 export type FromHost = z.infer<typeof fromHost>;
 
 /**
- * Supervisor → host. `undrain` takes a drain back: the host takes rooms again. `leaving` of `stop` names the
- * hosts that end as well, so that no rooms are moved to them.
+ * Supervisor → host. `serve` ends its standby or takes a drain back: the host takes rooms. `leaving` of `stop` names
+ * the hosts that end as well, so that no rooms are moved to them.
  */
 export type ToHost =
   | { type: 'drain'; id: number; deadlineMs: number }
-  | { type: 'undrain' }
+  | { type: 'serve'; id: number }
   | { type: 'ping' }
   | { type: 'check'; id: number }
   | { type: 'stop'; deadlineMs: number; leaving: string[] }
   | { type: 'reload-result'; id: number; result?: ReloadResult; error?: ErrorJson };
 
-const refusals = z.array(z.object({ roomId: z.string(), reason: z.string() }));
+const refusals = z.array(z.object({ roomId: z.string(), reason: z.string(), code: z.string() }));
 const drainResult = z.object({
   host: z.string(),
   rooms: z.number(),
@@ -74,7 +66,7 @@ export const parseRefusals = (value: unknown): Refusal[] => refusals.parse(value
 
 /** Any thrown value in the form that goes over IPC. */
 export function errorJson(thrown: unknown): ErrorJson {
-  return thrown instanceof BatonError ? thrown.toJSON() : internalError().toJSON();
+  return asBatonError(thrown).toJSON();
 }
 
 export function reasonOf(thrown: unknown): string {

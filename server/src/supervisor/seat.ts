@@ -4,7 +4,7 @@ import type { Timing } from './options.ts';
 
 export interface SeatOptions {
   generation: number;
-  spawn: (generation: number) => HostProcess;
+  spawn: (generation: number, standby: boolean) => HostProcess;
   timing: Timing;
   log: Log;
   /** Called each time a host here became ready. */
@@ -31,9 +31,12 @@ export class Seat {
     this.generation = options.generation;
   }
 
-  /** Starts the first host. Resolves when it is ready, rejects when it does not get there. */
-  async open(): Promise<HostProcess> {
-    const host = this.#spawn();
+  /**
+   * Starts the first host. Resolves when it is ready, rejects when it does not get there.
+   * @param standby it takes no rooms yet
+   */
+  async open(standby: boolean): Promise<HostProcess> {
+    const host = this.#spawn(standby);
     await host.ready;
     return host;
   }
@@ -77,13 +80,13 @@ export class Seat {
   }
 
   #restart(): void {
-    const host = this.#spawn();
+    const host = this.#spawn(false);
     this.keep(host);
     host.ready.catch((error: unknown) => this.#options.log.error({ err: error }, 'host did not start'));
   }
 
-  #spawn(): HostProcess {
-    const host = this.#options.spawn(this.generation);
+  #spawn(standby: boolean): HostProcess {
+    const host = this.#options.spawn(this.generation, standby);
     this.host = host;
     host.ready.then(
       () => this.#options.onReady?.(host),

@@ -1,14 +1,15 @@
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { ReloadResult } from '../control/index.ts';
+import type { ReloadOptions, ReloadResult } from '../control/index.ts';
 import { runtimeDirUnsafe, stopping } from '../errors.ts';
 import { Handoff } from '../handoff/index.ts';
+import type { HostSettings } from '../host/settings.ts';
 import { type Log, silentLog, withoutPassword } from '../telemetry/index.ts';
 import { byNumber, Fleet } from './fleet.ts';
 import { HostProcess, type HostState } from './host-process.ts';
 import { type HostProgram, hostProgram } from './host-program.ts';
 import { type BoundPort, bindPort, localUrl } from './listen.ts';
-import type { FromHost, HostSettings } from './messages.ts';
+import type { FromHost } from './messages.ts';
 import { checkOptions, chooseToken, defaultTiming, type SupervisorOptions, type Timing } from './options.ts';
 import {
   defaultRuntimeBase,
@@ -48,6 +49,7 @@ export class Supervisor {
   readonly #program: HostProgram;
   readonly #fleet: Fleet;
   #store: { close(): Promise<void> } | undefined;
+  #lastGeneration = 0;
   #stopping: Promise<void> | undefined;
   #resolveClosed!: () => void;
 
@@ -104,7 +106,8 @@ export class Supervisor {
       timing: this.#timing,
       log: this.#log,
       onChange: () => options.onChange?.(),
-      spawn: (generation, onMessage) => this.#spawn(generation, onMessage),
+      nextGeneration: () => this.#nextGeneration(),
+      spawn: (generation, standby, onMessage) => this.#spawn(generation, standby, onMessage),
     });
   }
 
@@ -135,8 +138,8 @@ export class Supervisor {
   }
 
   /** Brings the code now on disk into service. @throws reloadFailed, reloadInProgress, stopping */
-  reload(): Promise<ReloadResult> {
-    return this.#fleet.reload();
+  reload(options?: ReloadOptions): Promise<ReloadResult> {
+    return this.#fleet.reload(options);
   }
 
   /** Lets the hosts end gracefully, those that take too long by force. */
@@ -193,7 +196,19 @@ export class Supervisor {
     return path.join(this.runtimeDir, 'store.sock');
   }
 
-  #spawn(generation: number, onMessage: (host: HostProcess, message: FromHost) => void): HostProcess {
+  /** Drawn from the store: services that share one agree on whose code is the newest. An embedded one has no other. */
+  async #nextGeneration(): Promise<number> {
+    const { store } = this.#options;
+    if (store?.kind !== 'redis') return ++this.#lastGeneration;
+    const { nextGeneration } = await import('../store/index.ts');
+    return nextGeneration({ url: store.url, prefix: store.prefix, log: this.#log });
+  }
+
+  #spawn(
+    generation: number,
+    standby: boolean,
+    onMessage: (host: HostProcess, message: FromHost) => void,
+  ): HostProcess {
     const { app, store, mappings, onLine } = this.#options;
     const settings: HostSettings = {
       app,
@@ -202,6 +217,7 @@ export class Supervisor {
       store: store?.kind === 'redis' ? store : { kind: 'embedded', path: this.#storePath },
       runtimeDir: this.runtimeDir,
       generation,
+      standby,
       controlToken: this.token,
       ...(mappings === undefined ? {} : { mappings }),
     };
@@ -211,6 +227,7 @@ export class Supervisor {
       listenFd: this.#bound.fd,
       readyMs: this.#timing.ready,
       hungMs: this.#timing.hung,
+      onState: () => this.#options.onChange?.(),
       onHung: () => {
         const { id, pid } = host;
         this.#log.error({ host: id, pid }, `host is silent for ${this.#timing.hung} ms; it is ended`);

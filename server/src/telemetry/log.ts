@@ -58,8 +58,8 @@ function writeToStdout(line: string): void {
 export const silentLog: Log = pino({ level: 'silent' });
 
 /**
- * Keeps a process alive when the reader of its output goes away: a host outlives its supervisor, and the
- * next line it prints would end it with EPIPE.
+ * Keeps a process alive when the reader of its output goes away: a host outlives its supervisor, a supervisor its
+ * terminal, and the next line it prints would end it with EPIPE.
  */
 export function tolerateBrokenPipes(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});

@@ -13,13 +13,20 @@ const BATCHES_AT_ONCE = 4;
 const FIRST_QUIESCE_MS = 1_000;
 const RETRY_PAUSE_MS = 50;
 
+/** Why a room stayed: text and code of the error. */
+export interface Refusal {
+  roomId: string;
+  reason: string;
+  code: string;
+}
+
 export interface DrainResult {
   host: string;
   /** Rooms and clients the host had. */
   rooms: number;
   clients: number;
   moved: number;
-  refused: { roomId: string; reason: string }[];
+  refused: Refusal[];
   seconds: number;
 }
 
@@ -41,11 +48,17 @@ const FINAL = new Set([
   'BATON_HANDLERS_MISMATCH',
 ]);
 
+export const refusal = (roomId: string, { message, code }: BatonError): Refusal => ({
+  roomId,
+  reason: message,
+  code,
+});
+
 /** @throws BATON_NO_TARGET when rooms are left and no other host can take any */
 export async function drain(source: Drainable, deadlineMs: number): Promise<DrainResult> {
   const started = Date.now();
   const deadline = started + deadlineMs;
-  const refused = new Map<string, string>();
+  const refused = new Map<string, BatonError>();
   const seen = new Map<string, number>();
   let moved = 0;
   let round = 0;
@@ -69,7 +82,7 @@ export async function drain(source: Drainable, deadlineMs: number): Promise<Drai
     const late = Date.now() >= deadline;
     for (const [roomId, error] of failures) {
       if (error.code === 'BATON_ROOM_NOT_FOUND' || error.code === 'BATON_ROOM_DISPOSING') continue;
-      if (late || isFinal(error)) refused.set(roomId, error.message);
+      if (late || isFinal(error)) refused.set(roomId, error);
     }
     if (failures.size > 0) await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
     round++;
@@ -79,7 +92,7 @@ export async function drain(source: Drainable, deadlineMs: number): Promise<Drai
     rooms: seen.size,
     clients: [...seen.values()].reduce((sum, n) => sum + n, 0),
     moved,
-    refused: [...refused].map(([roomId, reason]) => ({ roomId, reason })),
+    refused: [...refused].map(([roomId, error]) => refusal(roomId, error)),
     seconds: (Date.now() - started) / 1000,
   };
 }

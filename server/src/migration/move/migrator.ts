@@ -17,7 +17,7 @@ import { formatProblems } from '../room/problems.ts';
 import type { Gates } from '../room/shell.ts';
 import { trackOf } from '../room/track.ts';
 import type { MoveContext } from './context.ts';
-import { type DrainResult, drain, isFinal } from './drain.ts';
+import { type DrainResult, drain, isFinal, type Refusal, refusal } from './drain.ts';
 import type { Ownership } from './ownership.ts';
 import { Placement } from './placement.ts';
 import { callSchema, METHODS, roomsSchema } from './protocol.ts';
@@ -130,21 +130,23 @@ export class Migrator {
   }
 
   /**
-   * Could every room here move to another host as it is now? Shells are built there and thrown away; nothing else
-   * happens.
+   * Could every room here move to another host as it is now, those in standby included? Shells are built there and
+   * thrown away; nothing else happens.
    * @returns rooms that could never move, with the reason
    */
-  async rehearse(): Promise<{ roomId: string; reason: string }[]> {
+  async rehearse(): Promise<Refusal[]> {
     const { options } = this;
-    const placement = new Placement(await options.store.hosts(), options.self());
-    const refused: { roomId: string; reason: string }[] = [];
+    const hosts = await options.store.hosts();
+    const able = hosts.map((host) => (host.state === 'standby' ? { ...host, state: 'up' as const } : host));
+    const placement = new Placement(able, options.self());
+    const refused: Refusal[] = [];
     const roomIds = options.ownership.rooms();
     for (let i = 0; i < roomIds.length; i += REHEARSAL_ROOMS) {
       const batch = roomIds.slice(i, i + REHEARSAL_ROOMS);
       const target = placement.next(batch.length);
       if (!target) throw noTarget({ host: options.self().id });
       for (const { roomId, error } of await this.source.rehearse(batch, target)) {
-        if (isFinal(error)) refused.push({ roomId, reason: error.message });
+        if (isFinal(error)) refused.push(refusal(roomId, error));
       }
     }
     return refused;
@@ -192,7 +194,7 @@ export class Migrator {
       ownership: options.ownership,
       log: options.log,
       hosts: () => this.hosts(),
-      draining: () => options.self().state !== 'up',
+      draining: () => options.self().state === 'draining',
       immovable: (roomId, problems) => roomImmovable({ roomId, reason: formatProblems(problems), problems }),
       republish: (room) => this.republish(room),
       tell: (host, method, payload) => this.tell(host, method, payload),
