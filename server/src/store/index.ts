@@ -1,6 +1,7 @@
 // What the hosts of a service share: who is there, who owns which room, Colyseus' presence and listings, and
 // small versioned records. Redis and a store embedded in the supervisor implement one interface.
 export { EmbeddedStoreServer } from './embedded/server.ts';
+export { nextGeneration } from './generation.ts';
 export { openStore, type StoreOptions } from './open.ts';
 export {
   type HostRecord,

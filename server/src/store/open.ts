@@ -30,6 +30,9 @@ export type StoreOptions = Waits &
       }
   );
 
+/** Starts every key and channel of a service that names no other. */
+export const defaultPrefix = 'baton:';
+
 /**
  * Opens the store, trying again while it is away.
  *
@@ -46,6 +49,6 @@ export async function openStore(o: StoreOptions): Promise<Store> {
   const { RedisStore } = await import('./redis/store.ts');
   const { safe } = parseAddress(o.url);
   return persevere({ url: safe, deadlineMs, log }, () =>
-    RedisStore.connect({ url: o.url, prefix: o.prefix ?? 'baton:', timeoutMs, log }),
+    RedisStore.connect({ url: o.url, prefix: o.prefix ?? defaultPrefix, timeoutMs, log }),
   );
 }

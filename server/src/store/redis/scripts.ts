@@ -40,5 +40,6 @@ export const scripts = {
   roomsOf: script('rooms-of-2'),
   setRecord: script('set-record-2'),
   delRecord: script('del-record-1'),
+  nextGeneration: script('next-generation-2'),
   cleanupListings: script('cleanup-listings-1'),
 };
