@@ -1,24 +1,39 @@
-/** Events kept for a listener that is not there yet. */
+/** Events of a name kept for a listener that is not there yet. */
 const MAX_EARLY = 256;
+
+interface Early {
+  events: unknown[][];
+  lost: number;
+}
 
 /** Listeners by event name. What happens before the first listener for it is there is delivered to it at once. */
 export class Emitter<Events extends { [name: string]: (...args: any[]) => void }> {
   private readonly listeners = new Map<keyof Events, Set<(...args: any[]) => void>>();
-  private early: [keyof Events, unknown[]][] = [];
+  private readonly early = new Map<keyof Events, Early>();
 
   /** @returns a function that removes the listener */
   on<Name extends keyof Events>(name: Name, listener: Events[Name]): () => void {
     const all = this.listeners.get(name) ?? new Set();
     this.listeners.set(name, all.add(listener));
-    const missed = this.early.filter(([event]) => event === name);
-    this.early = this.early.filter(([event]) => event !== name);
-    for (const [, args] of missed) listener(...args);
+    const missed = this.early.get(name);
+    this.early.delete(name);
+    for (const args of missed?.events ?? []) listener(...args);
+    if (missed && missed.lost > 0) this.eventsLost(name, missed.lost);
     return () => all.delete(listener);
   }
 
   protected emit<Name extends keyof Events>(name: Name, ...args: Parameters<Events[Name]>): void {
     const all = this.listeners.get(name);
-    if (all) for (const listener of [...all]) listener(...args);
-    else if (this.early.length < MAX_EARLY) this.early.push([name, args]);
+    if (all) {
+      for (const listener of [...all]) listener(...args);
+      return;
+    }
+    const early = this.early.get(name) ?? { events: [], lost: 0 };
+    this.early.set(name, early);
+    if (early.events.length < MAX_EARLY) early.events.push(args);
+    else early.lost++;
   }
+
+  /** A listener came so late that the last `count` of the events before it were not kept. */
+  protected eventsLost(_name: keyof Events, _count: number): void {}
 }

@@ -79,6 +79,11 @@ export class BatonSocket<Message = Data> extends Emitter<SocketEvents<Message>> 
     this.end(CONSENTED, '');
   }
 
+  protected override eventsLost(name: keyof SocketEvents, count: number): void {
+    const text = `${count} events "${name}" came before anybody listened, and were not kept.`;
+    this.emit('error', new SocketError('BATON_EVENTS_LOST', text));
+  }
+
   private end(code: number, reason: string): void {
     if (this.ended) return;
     this.ended = true;

@@ -160,7 +160,8 @@ async function main() {
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
-      if (stopping) for (const child of children) killGroup(child);
+      // The second time: the service then ends its hosts at once. Killed itself, it would leave them behind.
+      if (stopping) for (const child of children) child.kill('SIGTERM');
       void stopAll(0);
     });
   }

@@ -43,7 +43,7 @@ export class MalformedEvent extends Error {
 }
 
 const PREFIX = 'baton.socket.';
-/** Longest header value taken for an id or a name, in characters. */
+/** Longest id or name taken from a header, in characters once it is decoded. */
 const LONGEST_ID = 256;
 
 /**
@@ -57,8 +57,9 @@ export function readEvent(header: (name: string) => string | undefined, body: Ui
   const required = (name: string) => {
     const value = header(name);
     if (!value) throw new MalformedEvent(`header ${name} is missing`);
-    if (value.length > LONGEST_ID) throw new MalformedEvent(`header ${name} is longer than ${LONGEST_ID}`);
-    return decodeHeader(value, name);
+    const decoded = decodeHeader(value, name);
+    if (decoded.length > LONGEST_ID) throw new MalformedEvent(`header ${name} is longer than ${LONGEST_ID}`);
+    return decoded;
   };
   const optional = (name: string) => (header(name) ? required(name) : '');
 

@@ -47,6 +47,18 @@ describe('functions over HTTP', () => {
     ]);
   });
 
+  test.each([
+    ['\u{1F600}'.repeat(64), 200],
+    ['王'.repeat(256), 200],
+    ['王'.repeat(257), 400],
+    ['a'.repeat(257), 400],
+  ])('a name is measured as it reads, not as it is encoded: %s', async (name, status) => {
+    served = await defineFunctions({ open: ({ playerId }) => ({ send: playerId }) }).serve({ port: 0 });
+    const response = await post({ headers: { ...headers, 'ce-playerid': encodeURIComponent(name) } });
+    expect(response.status).toBe(status);
+    if (status === 200) expect(await response.json()).toEqual({ send: name });
+  });
+
   test('a function that answers nothing leaves the socket as it is', async () => {
     served = await defineFunctions({ open: () => undefined }).serve({ port: 0 });
     expect(await (await post()).json()).toEqual({});

@@ -226,6 +226,33 @@ describe.each(['embedded', 'redis'])('links on the %s store', (kind) => {
   });
 });
 
+describe('while calls get lost', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.start({ env: { LOSE_CALLS: '1' } });
+  });
+  afterAll(() => world?.stop());
+
+  test('a link that is made stays, whatever becomes of the wish for it', async () => {
+    const [one, two] = await world.pair('script', 'wished');
+    one.send('hello');
+    expect(await two.have('data')).toEqual(['hello']);
+    expect([one, two].flatMap((p) => [...p.of('peer-left'), ...p.of('error')])).toEqual([]);
+    await Promise.all([one.leave(), two.leave()]);
+  });
+
+  test('a link of which only one has heard is finished', async () => {
+    const one = await world.open('script', 'heard');
+    const held = await world.openHeldApart('script', 'unheard', one);
+    const two = await held.release({ peer: one.id });
+    await Promise.all([one.linked(two), two.linked(one)]);
+    await world.together(one, two);
+    one.send('do you hear me?');
+    expect(await two.have('data')).toEqual(['do you hear me?']);
+    await Promise.all([one.leave(), two.leave()]);
+  });
+});
+
 describe('pairs of whoever comes', () => {
   let world: World;
   beforeAll(async () => {

@@ -153,7 +153,7 @@ describe('a host that is killed', () => {
   };
 
   test('the surviving peer is told, can be matched again, and nothing names the dead one', async () => {
-    const one = await world.open('script', 'killed');
+    const one = await world.open('script', 'killed', { attributes: { team: 'red' } });
     const two = await world.openHeldApart('script', 'survivor', one);
     const survivor = await two.release({ peer: one.id });
     await Promise.all([one.linked(survivor), survivor.linked(one)]);
@@ -166,6 +166,27 @@ describe('a host that is killed', () => {
     expect(await late.failed()).toBe('BATON_LINK_GONE');
     const next = await world.open('script', 'successor', { peer: survivor.id });
     await Promise.all([next.linked(survivor), survivor.linked(next, 2)]);
+    await until(() => world.functions.of('close', one.id).length > 0, 'the close call of the dead one');
+    const calls = world.functions.of('close', 'killed');
+    expect(calls.map(({ headers }) => headers['ce-subject'])).toEqual([one.id]);
+    expect(JSON.parse(calls[0]!.body)).toEqual({ reason: 'host-lost', attributes: { team: 'red' } });
+  });
+
+  test('one that only stood still: both hear that the link has ended, and can be matched again', async () => {
+    const up = async () => (await world.service.hosts()).filter(({ state }) => state === 'up').length;
+    await until(async () => (await up()) === 2, 'the dead host to be replaced');
+    const one = await world.open('script', 'stalled');
+    const two = await world.openHeldApart('script', 'waiting', one);
+    const other = await two.release({ peer: one.id });
+    await Promise.all([one.linked(other), other.linked(one)]);
+    const pid = await hostPid(one);
+    kill(pid, 'SIGSTOP');
+    await other.have('peer-left').finally(() => kill(pid, 'SIGCONT'));
+    expect(await one.have('peer-left')).toEqual([{ peer: other.id }]);
+    const next = await world.open('script', 'next', { peer: one.id });
+    await Promise.all([next.linked(one), one.linked(next, 2)]);
+    expect([one, other].flatMap(({ closes, drops }) => [closes.length, drops])).toEqual([0, 0, 0, 0]);
+    await Promise.all([one, other, next].map((player) => player.leave()));
   });
 
   test('nothing is left of a pair that died together with its host', async () => {

@@ -3,6 +3,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { findService, Supervisor } from '../../server/src/supervisor/index.ts';
+import { startTicks } from '../../server/src/supervisor/proc-stat.ts';
 import { atEnd, cleanUp, fixtureProgram, isAlive, TestService, tempDir, writeApp } from './service.ts';
 
 afterEach(cleanUp);
@@ -31,6 +32,30 @@ describe('a service', () => {
     await service.supervisor.stop();
     expect(fs.existsSync(file)).toBe(false);
     expect(await findService({ runtimeDir })).toBeUndefined();
+  });
+
+  test('is not taken for one that ended, when another process has its number now', async () => {
+    const service = await TestService.start({ version: 1 }, { hosts: 1 });
+    const { runtimeDir } = service.supervisor;
+    const file = path.join(runtimeDir, 'service.json');
+    const info = JSON.parse(fs.readFileSync(file, 'utf8'));
+    const other = path.join(tempDir(), 'run');
+    fs.mkdirSync(other, { mode: 0o700 });
+    const left = (pidStart: number) =>
+      fs.writeFileSync(
+        path.join(other, 'service.json'),
+        JSON.stringify({ ...info, url: 'http://127.0.0.1:9', pid: process.ppid, pidStart }),
+        { mode: 0o600 },
+      );
+    left(startTicks(process.ppid)!);
+    expect(await findService({ runtimeDir: other })).toMatchObject({ pid: process.ppid });
+    await expect(TestService.start({ version: 1 }, { runtimeDir: other })).rejects.toMatchObject({
+      code: 'BATON_RUNTIME_DIR_UNSAFE',
+    });
+    left(startTicks(process.ppid)! + 1);
+    expect(await findService({ runtimeDir: other })).toBeUndefined();
+    const second = await TestService.start({ version: 1 }, { hosts: 1, runtimeDir: other });
+    expect(await second.get()).toMatchObject({ version: 1 });
   });
 
   test('keeps the token it is given, and refuses a short one', async () => {

@@ -177,19 +177,28 @@ function optionsOf(own: unknown, log: Log): BatonTransportOptions {
     pingIntervalMS?: number;
     pingMaxRetries?: number;
     _beforeUpgrade?: BatonTransportOptions['beforeUpgrade'];
-    wss?: { options?: { maxPayload?: number } };
+    wss?: {
+      options?: {
+        maxPayload?: number;
+        handleProtocols?: BatonTransportOptions['handleProtocols'];
+        verifyClient?: unknown;
+      };
+    };
     server?: BatonTransportOptions['server'];
   };
   log.info(
     `${(own as object).constructor.name} of the app is replaced by BatonTransport with the same options`,
   );
+  const { maxPayload, handleProtocols, verifyClient } = ws.wss?.options ?? {};
   ws.server?.removeAllListeners('upgrade');
   ws.server?.removeAllListeners('listening');
   return {
     ...(ws.pingIntervalMS === undefined ? {} : { pingInterval: ws.pingIntervalMS }),
     ...(ws.pingMaxRetries === undefined ? {} : { pingMaxRetries: ws.pingMaxRetries }),
     ...(ws._beforeUpgrade ? { beforeUpgrade: ws._beforeUpgrade } : {}),
-    ...(ws.wss?.options?.maxPayload === undefined ? {} : { maxPayload: ws.wss.options.maxPayload }),
+    ...(maxPayload === undefined ? {} : { maxPayload }),
+    ...(handleProtocols ? { handleProtocols } : {}),
+    ...(verifyClient ? { verifyClient } : {}),
     ...(ws.server ? { server: ws.server } : {}),
   };
 }

@@ -32,7 +32,7 @@ import { type HostSettings, readSettings } from './settings.ts';
 import { assertVersions } from './versions.ts';
 
 const RELOAD_TIMEOUT_MS = 15 * 60_000;
-/** A host whose supervisor and store are gone ends once nobody plays on it any more. */
+/** A host whose supervisor is gone ends once nobody plays on it any more: until then it holds the port. */
 const ORPHAN_CHECK_MS = 5_000;
 /** What a stop may take beyond its deadline before the process ends all the same. */
 const STOP_GRACE_MS = 2_000;
@@ -194,7 +194,7 @@ function askForReload(options: ReloadOptions): Promise<ReloadResult> {
   });
 }
 
-function listenToSupervisor(running: Running, settings: HostSettings, log: Log): void {
+function listenToSupervisor(running: Running, log: Log): void {
   const answer = async (type: string, id: number, work: () => Promise<unknown>) => {
     try {
       send({ type, id, result: await work() });
@@ -220,8 +220,7 @@ function listenToSupervisor(running: Running, settings: HostSettings, log: Log):
     }
   });
   process.on('disconnect', () => {
-    log.warn('the supervisor is gone; this host goes on');
-    if (settings.store.kind !== 'embedded') return;
+    log.warn('the supervisor is gone; this host goes on until nobody plays on it');
     setInterval(() => {
       if (matchMaker.stats.local.ccu <= 0) shutDown(running, 1_000, log);
     }, ORPHAN_CHECK_MS);
@@ -262,7 +261,7 @@ try {
   process.once('disconnect', giveUp);
   const running = await start(settings, log);
   process.off('disconnect', giveUp);
-  listenToSupervisor(running, settings, log);
+  listenToSupervisor(running, log);
 } catch (error) {
   const failure = asBatonError(error);
   log.error({ err: error }, failure.message);

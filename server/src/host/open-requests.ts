@@ -1,6 +1,6 @@
 // HTTP of a host that leaves: what was asked is answered, and clients take their kept-alive connections elsewhere.
 
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import net from 'node:net';
 
 const LOOK_MS = 20;
@@ -14,12 +14,12 @@ export class OpenRequests {
     this.server = server;
     const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean;
     server.emit = ((event: string, ...args: unknown[]) => {
-      if (event === 'request') this.remember(args[0] as IncomingMessage, args[1] as ServerResponse);
+      if (event === 'request') this.remember(args[1] as ServerResponse);
       return emit(event, ...args);
     }) as typeof server.emit;
   }
 
-  private remember(_request: IncomingMessage, response: ServerResponse): void {
+  private remember(response: ServerResponse): void {
     if (this.leaving) response.shouldKeepAlive = false;
     this.responses.add(response);
     response.once('close', () => this.responses.delete(response));

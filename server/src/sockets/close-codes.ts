@@ -1,6 +1,6 @@
 // How a socket ends: the close codes clients see, and errors in the form in which Colyseus carries them.
 import { ErrorCode, ServerError } from '@colyseus/core';
-import { BatonError, internalError } from '../errors.ts';
+import { asBatonError } from '../errors.ts';
 
 /** RFC 6455 §7.4.2: 4000 to 4999 are private use; Colyseus takes 4000 to 4010. */
 export const CloseCode = {
@@ -37,7 +37,7 @@ export function closeReason(code: number | undefined): string {
 /** Clients get the code of the catalogue in front of the text: `BATON_CALL_FAILED: The open function …`. */
 export function asServerError(error: unknown, code: number): ServerError {
   if (error instanceof ServerError) return error;
-  const known = error instanceof BatonError ? error : internalError({}, error);
+  const known = asBatonError(error);
   return new ServerError(code, `${known.code}: ${known.message}`, { cause: error });
 }
 

@@ -11,12 +11,16 @@ const LONGEST_PAUSE_MS = 1_000;
 const CLAIM_MS = 1_000;
 /** Looks after which an operator is told that a pair is still apart. */
 const PATIENCE = 12;
+/** Looks after which the peer is asked with each one whether it means to be linked, too. */
+const DOUBT = 6;
 
 export interface GatheringOptions {
   host: string;
   store: Store;
   log: Log;
   local(socketId: string): HostedSocket | undefined;
+  /** Whether the peer, which is elsewhere, agrees; if not, one of them has been told. */
+  confirm(room: HostedSocket, peer: string): Promise<boolean>;
   /** Its peer is no more, and nobody told it. */
   bereaved(room: HostedSocket, peer: string): Promise<void>;
 }
@@ -72,7 +76,7 @@ export class Gathering {
         if (!matchMaker.getLocalRoomById(socketId)) return; // its arrival elsewhere goes on from there
       } else {
         if (room.peer !== peer || this.reunite(room)) return;
-        if ((await this.step(room, peer)) === 'over') return;
+        if ((await this.step(room, peer, look > DOUBT)) === 'over') return;
       }
       if (look === PATIENCE)
         options.log.warn({ socketId, peer }, 'linked sockets are still apart; their messages wait');
@@ -82,7 +86,7 @@ export class Gathering {
   }
 
   /** The side with the greater id goes to the other one's host; the other one looks whether it is still there. */
-  private async step(room: HostedSocket, peer: string): Promise<'over' | 'again'> {
+  private async step(room: HostedSocket, peer: string, doubt: boolean): Promise<'over' | 'again'> {
     const { options } = this;
     const { roomId } = room;
     try {
@@ -92,6 +96,7 @@ export class Gathering {
         await options.bereaved(room, peer);
         return 'over';
       }
+      if (doubt && !(await options.confirm(room, peer))) return 'over';
       if (roomId > peer && owner.host !== options.host) {
         const [outcome] = await this.migrator!.moveTogether([roomId], owner.host);
         if (outcome && 'error' in outcome) throw outcome.error;

@@ -10,7 +10,7 @@ import { closeReason } from './close-codes.ts';
 import { Gathering } from './gathering.ts';
 import { Linking } from './linking.ts';
 import { openDirectly, withoutToken } from './opening.ts';
-import { Roster } from './roster.ts';
+import { type Entry, Roster } from './roster.ts';
 import type { HostedSocket, SocketService } from './service.ts';
 import { SocketRoom } from './socket-room.ts';
 
@@ -51,6 +51,7 @@ export class HostedSockets implements SocketService {
       store,
       log,
       local,
+      confirm: (room, peer) => this.linking.confirm(room, peer),
       bereaved: (room, peer) => this.linking.bereaved(room, peer),
     });
     this.roster = new Roster(host);
@@ -112,7 +113,7 @@ export class HostedSockets implements SocketService {
 
   async opened(room: HostedSocket, options: unknown): Promise<void> {
     const mapping = this.mapping(room.mapping);
-    this.inBackground(this.listed(this.roster.add(room.roomId, mapping.name)));
+    this.inBackground(this.listed(this.roster.add(room)));
     let reply: OpenReply;
     try {
       reply = await this.caller.open(mapping.open, {
@@ -129,6 +130,7 @@ export class HostedSockets implements SocketService {
     if (reply.reject) throw new ServerError(reply.reject.code, reply.reject.reason);
     if (room.gone) return;
     room.attributes = reply.attributes;
+    if (reply.attributes) this.inBackground(this.listed(this.roster.add(room)));
     if (reply.send !== undefined) room.clients[0]?.send('data', reply.send);
     room.answered(reply.peer);
     // the room stays on this host until that is through
@@ -136,8 +138,7 @@ export class HostedSockets implements SocketService {
   }
 
   async closed(room: HostedSocket, code: number | undefined): Promise<void> {
-    const mapping = this.mapping(room.mapping);
-    if (mapping.close) this.inBackground(this.tellClosed(room, mapping.close, code));
+    this.tellClosed(room.roomId, room, closeReason(code));
     try {
       await this.linking.end(room);
       await this.roster.remove(room.roomId);
@@ -147,23 +148,14 @@ export class HostedSockets implements SocketService {
     }
   }
 
-  private async tellClosed(
-    room: HostedSocket,
-    endpoint: NonNullable<Mapping['close']>,
-    code: number | undefined,
-  ): Promise<void> {
-    const data = { reason: closeReason(code), ...(room.attributes ? { attributes: room.attributes } : {}) };
-    try {
-      await this.caller.close(endpoint, {
-        type: 'close',
-        mapping: room.mapping,
-        socketId: room.roomId,
-        playerId: room.playerId,
-        data,
-      });
-    } catch (error) {
-      this.options.log.warn({ socketId: room.roomId, err: error }, 'the close function failed');
-    }
+  private tellClosed(socketId: string, { mapping, playerId, attributes }: Entry, reason: string): void {
+    const endpoint = this.mappings.has(mapping) ? this.mapping(mapping).close : undefined;
+    if (!endpoint) return;
+    const data = { reason, ...(attributes ? { attributes } : {}) };
+    const call = this.caller.close(endpoint, { type: 'close', mapping, socketId, playerId, data });
+    this.inBackground(
+      call.catch((error) => this.options.log.warn({ socketId, err: error }, 'the close function failed')),
+    );
   }
 
   private async clearUp(room: HostedSocket): Promise<void> {
@@ -185,7 +177,7 @@ export class HostedSockets implements SocketService {
   }
 
   arrived(room: HostedSocket, from: string): void {
-    this.inBackground(this.listed(this.roster.moved(room.roomId, room.mapping, from)));
+    this.inBackground(this.listed(this.roster.moved(room, from)));
     this.linking.watch(room);
     this.gathering.begin(room);
   }
@@ -201,18 +193,23 @@ export class HostedSockets implements SocketService {
     );
   }
 
-  /** A host died: the peers of its sockets are told, their links end. */
+  /** A host died: the peers of its sockets are told, their links end, their close functions are called. */
   async hostGone(dead: HostRecord): Promise<void> {
     if (this.mappings.all().length === 0) return;
     const { store, log } = this.options;
-    const sockets = await this.roster.of(dead.id);
+    const sockets = [...(await this.roster.of(dead.id))];
     for (let i = 0; i < sockets.length; i += BURIALS_AT_ONCE) {
       const some = sockets.slice(i, i + BURIALS_AT_ONCE);
-      const owners = await store.owners(some);
-      const lost = some.filter((socketId) => !owners.has(socketId));
-      await Promise.all(lost.map((socketId) => this.linking.bury(socketId)));
+      const owners = await store.owners(some.map(([socketId]) => socketId));
+      const lost = some.filter(([socketId]) => !owners.has(socketId));
+      await Promise.all(lost.map(([socketId, entry]) => this.lost(dead.id, socketId, entry)));
     }
     await this.roster.forget(dead.id);
     if (sockets.length > 0) log.warn({ host: dead.id, sockets: sockets.length }, 'its sockets are closed');
+  }
+
+  private async lost(host: string, socketId: string, entry: Entry): Promise<void> {
+    await this.linking.bury(socketId);
+    if (await this.roster.claim(host, socketId)) this.tellClosed(socketId, entry, 'host-lost');
   }
 }

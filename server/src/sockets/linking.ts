@@ -62,7 +62,7 @@ export class Linking {
     }
     const standing = await this.standingOf(peer, roomId);
     if (room.wanted !== peer) return; // it opened meanwhile, and linked
-    if (standing === 'free') await this.join(room, peer);
+    if (standing === 'free' || standing === 'linked') await this.join(room, peer);
     else if (standing === 'taken') throw linkTaken({ peer });
     else if (standing === 'closed') throw linkGone({ peer });
     else {
@@ -85,7 +85,7 @@ export class Linking {
       try {
         const standing = room.standing(waiting);
         if (standing === 'closed') throw linkGone({ peer: room.roomId });
-        if (standing !== 'free') throw linkTaken({ peer: room.roomId });
+        if (standing !== 'free' && standing !== 'linked') throw linkTaken({ peer: room.roomId });
         await this.join(room, waiting);
       } catch (error) {
         const { code, message } = asBatonError(error);
@@ -102,7 +102,7 @@ export class Linking {
     try {
       answer = await this.tell<string>(peer, 'linkedWith', [roomId]);
       if (answer === 'linked' && room.linkedWith(peer) === 'linked') {
-        await this.wishes.remove(peer, roomId);
+        await this.wishes.remove(peer, roomId).catch(() => {}); // it runs out; the link is made
         return;
       }
     } catch (error) {
@@ -170,6 +170,24 @@ export class Linking {
       peer === undefined ? undefined : this.tell(peer, 'peerLeft', [socketId]).catch(() => {}),
       ...waiting.map((by) => this.tell(by, 'refused', [socketId, gone.code, gone.message]).catch(() => {})),
     ]);
+  }
+
+  /**
+   * The peer of a local socket stays elsewhere: do both mean to be linked? One of them may not have heard of the link,
+   * or of its end, when its host or the store did not answer. If they differ the records decide: the link is finished or
+   * ended.
+   * @returns whether they are linked
+   */
+  async confirm(room: HostedSocket, peer: string): Promise<boolean> {
+    const { roomId } = room;
+    const standing = await this.tell<Standing>(peer, 'standing', [roomId]);
+    if (standing === 'linked' || standing === 'opening' || standing === undefined) return true;
+    if (standing === 'free' && (await this.links.peerOf(roomId)) === peer) {
+      if ((await this.tell(peer, 'linkedWith', [roomId])) === 'linked') return true;
+    }
+    await this.links.unlink(roomId, peer);
+    room.peerLeft(peer);
+    return false;
   }
 
   /** A local socket's peer is no more, and nobody told it. */

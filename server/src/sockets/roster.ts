@@ -1,8 +1,18 @@
-// Which sockets are on which host, kept in the store: when a host dies its sockets are known, whatever became of its
-// listings. An entry may outlive its socket by a crash between two steps; who owns the socket decides.
+// Which sockets are on which host, kept in the store with what their close functions are told: when a host dies its
+// sockets are known, whatever became of its listings. An entry may outlive its socket by a crash between two steps; who
+// owns the socket decides.
 import { matchMaker } from '@colyseus/core';
+import { z } from 'zod';
+import type { HostedSocket } from './service.ts';
 
 const rosterKey = (host: string) => `baton:sockets:${host}`;
+
+const entrySchema = z.object({
+  mapping: z.string(),
+  playerId: z.string(),
+  attributes: z.record(z.string(), z.unknown()).optional(),
+});
+export type Entry = z.infer<typeof entrySchema>;
 
 export class Roster {
   private readonly host: string;
@@ -11,22 +21,30 @@ export class Roster {
     this.host = host;
   }
 
-  async add(socketId: string, mapping: string): Promise<void> {
-    await matchMaker.presence.hset(rosterKey(this.host), socketId, mapping);
+  /** Again when its attributes are known. */
+  async add({ roomId, mapping, playerId, attributes }: HostedSocket): Promise<void> {
+    const entry: Entry = { mapping, playerId, attributes };
+    await matchMaker.presence.hset(rosterKey(this.host), roomId, JSON.stringify(entry));
   }
 
   /** The socket came from another host. */
-  async moved(socketId: string, mapping: string, from: string): Promise<void> {
-    await this.add(socketId, mapping);
-    await matchMaker.presence.hdel(rosterKey(from), socketId);
+  async moved(room: HostedSocket, from: string): Promise<void> {
+    await this.add(room);
+    await matchMaker.presence.hdel(rosterKey(from), room.roomId);
   }
 
   async remove(socketId: string): Promise<void> {
     await matchMaker.presence.hdel(rosterKey(this.host), socketId);
   }
 
-  async of(host: string): Promise<string[]> {
-    return Object.keys((await matchMaker.presence.hgetall(rosterKey(host))) ?? {});
+  async of(host: string): Promise<Map<string, Entry>> {
+    const all = Object.entries((await matchMaker.presence.hgetall(rosterKey(host))) ?? {});
+    return new Map(all.map(([socketId, json]) => [socketId, entrySchema.parse(JSON.parse(json))]));
+  }
+
+  /** @returns whether this caller is the one that took the socket off a dead host's list */
+  async claim(host: string, socketId: string): Promise<boolean> {
+    return matchMaker.presence.hdel(rosterKey(host), socketId);
   }
 
   async forget(host: string): Promise<void> {

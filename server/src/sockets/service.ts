@@ -1,8 +1,8 @@
 import type { Client } from '@colyseus/core';
 import type { Mapping } from '../mappings/index.ts';
 
-/** How a socket stands to one that wants to be linked with it. */
-export type Standing = 'opening' | 'free' | 'taken' | 'closed';
+/** How a socket stands to one that wants to be linked with it, or is. */
+export type Standing = 'opening' | 'free' | 'linked' | 'taken' | 'closed';
 
 /** A hosted socket as the service sees it; its room. */
 export interface HostedSocket {

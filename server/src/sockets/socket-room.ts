@@ -176,15 +176,14 @@ export class SocketRoom extends Room implements HostedSocket {
   standing(towards: string): Standing {
     if (this.status === 'opening') return this.closing ? 'closed' : 'opening'; // its client may be yet to connect
     if (this.gone) return 'closed';
-    if (this.peer !== undefined) return this.peer === towards ? 'free' : 'taken';
+    if (this.peer !== undefined) return this.peer === towards ? 'linked' : 'taken';
     return this.wanted === undefined || this.wanted === towards ? 'free' : 'taken';
   }
 
   linkedWith(peer: string): 'linked' | 'taken' | 'closed' {
     const standing = this.standing(peer);
-    if (standing === 'closed') return 'closed';
+    if (standing === 'closed' || standing === 'linked') return standing;
     if (standing !== 'free') return 'taken';
-    if (this.peer === peer) return 'linked';
     this.peer = peer;
     this.wanted = undefined;
     this.waitUntil = 0;

@@ -10,7 +10,7 @@ import {
 } from '../errors.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { HostProcess } from './host-process.ts';
-import { errorJson, type FromHost, reasonOf } from './messages.ts';
+import { type FromHost, reasonOf } from './messages.ts';
 import type { Timing } from './options.ts';
 import { Seat } from './seat.ts';
 
@@ -225,7 +225,7 @@ export class Fleet {
     if (message.type === 'reload') {
       const { id, keepImmovable } = message;
       this.reload({ keepImmovable }, (result) => host.send({ type: 'reload-result', id, result })).catch(
-        (error: unknown) => host.send({ type: 'reload-result', id, error: errorJson(error) }),
+        (error: unknown) => host.send({ type: 'reload-result', id, error: asBatonError(error).toJSON() }),
       );
     } else if (message.type === 'drained') {
       this.#replaceDrained(host);

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { DrainResult, Refusal, ReloadResult } from '../control/index.ts';
-import { asBatonError } from '../errors.ts';
 
 export interface ErrorJson {
   code: string;
@@ -63,11 +62,6 @@ const drainResult = z.object({
 
 export const parseDrainResult = (value: unknown): DrainResult => drainResult.parse(value);
 export const parseRefusals = (value: unknown): Refusal[] => refusals.parse(value);
-
-/** Any thrown value in the form that goes over IPC. */
-export function errorJson(thrown: unknown): ErrorJson {
-  return asBatonError(thrown).toJSON();
-}
 
 export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

@@ -3,12 +3,15 @@ import os from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { invalidOption, runtimeDirUnsafe } from '../errors.ts';
+import { startTicks } from './proc-stat.ts';
 
 const serviceSchema = z.object({
   url: z.url(),
   port: z.number().int(),
   token: z.string().min(1),
   pid: z.number().int().positive(),
+  /** When that process began, `startTicks`. */
+  pidStart: z.number().optional(),
   startedAt: z.number(),
 });
 
@@ -106,7 +109,7 @@ export async function findService(
     .filter((info) => info !== undefined)
     .filter((info) => options.port === undefined || info.port === options.port)
     .sort((a, b) => b.startedAt - a.startedAt);
-  const alive = found.find((info) => isAlive(info.pid));
+  const alive = found.find(isRunning);
   if (alive) return alive;
   for (const info of found) if (await answers(info.url)) return info;
   return undefined;
@@ -121,10 +124,12 @@ function defaultDirs(): string[] {
   }
 }
 
-export function isAlive(pid: number): boolean {
+/** Whether the supervisor that wrote this is there. Its number alone may be another process's by now. */
+export function isRunning({ pid, pidStart }: ServiceInfo): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    const now = startTicks(pid);
+    return pidStart === undefined || now === undefined || now === pidStart;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }

@@ -11,9 +11,10 @@ import { type HostProgram, hostProgram } from './host-program.ts';
 import { type BoundPort, bindPort, localUrl } from './listen.ts';
 import type { FromHost } from './messages.ts';
 import { checkOptions, chooseToken, defaultTiming, type SupervisorOptions, type Timing } from './options.ts';
+import { startTicks } from './proc-stat.ts';
 import {
   defaultRuntimeBase,
-  isAlive,
+  isRunning,
   makeRuntimeDir,
   readServiceFile,
   removeServiceFile,
@@ -89,11 +90,11 @@ export class Supervisor {
       this.runtimeDir = makeRuntimeDir(
         options.runtimeDir ?? path.join(defaultRuntimeBase(), String(this.port)),
       );
-      const other = readServiceFile(this.runtimeDir)?.pid;
-      if (other !== undefined && other !== process.pid && isAlive(other)) {
+      const other = readServiceFile(this.runtimeDir);
+      if (other !== undefined && other.pid !== process.pid && isRunning(other)) {
         throw runtimeDirUnsafe({
           path: this.runtimeDir,
-          reason: `the service with process ${other} uses it`,
+          reason: `the service with process ${other.pid} uses it`,
         });
       }
       this.#program = options.program ?? hostProgram(options.app, this.runtimeDir);
@@ -172,7 +173,8 @@ export class Supervisor {
       }
     }
     const { url, port, token, startedAt } = this;
-    writeServiceFile(this.runtimeDir, { url, port, token, pid: process.pid, startedAt });
+    const { pid } = process;
+    writeServiceFile(this.runtimeDir, { url, port, token, pid, pidStart: startTicks(pid), startedAt });
     const { store } = this.#options;
     const storeName = store?.kind === 'redis' ? withoutPassword(store.url) : 'embedded';
     this.#log.info({ url, hosts: this.#fleet.hosts.size, store: storeName }, 'service is ready');

@@ -1,4 +1,4 @@
-import fs from 'node:fs';
+import { procStat } from './proc-stat.ts';
 
 export interface Usage {
   /** CPU time over wall time since the last sample, 1 = one core. */
@@ -16,15 +16,11 @@ export class UsageSampler {
   readonly #last = new Map<number, { ticks: number; at: number }>();
 
   sample(pid: number): Usage | undefined {
-    let stat: string;
-    try {
-      stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-    } catch {
+    const fields = procStat(pid);
+    if (fields === undefined) {
       this.#last.delete(pid);
       return undefined;
     }
-    // The name in field 2 may hold spaces and brackets; field 3 is the first after it.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const ticks = Number(fields[11]) + Number(fields[12]);
     const at = performance.now();
     const before = this.#last.get(pid);
