@@ -172,23 +172,6 @@ describe('a host that is killed', () => {
     expect(JSON.parse(calls[0]!.body)).toEqual({ reason: 'host-lost', attributes: { team: 'red' } });
   });
 
-  test('one that only stood still: both hear that the link has ended, and can be matched again', async () => {
-    const up = async () => (await world.service.hosts()).filter(({ state }) => state === 'up').length;
-    await until(async () => (await up()) === 2, 'the dead host to be replaced');
-    const one = await world.open('script', 'stalled');
-    const two = await world.openHeldApart('script', 'waiting', one);
-    const other = await two.release({ peer: one.id });
-    await Promise.all([one.linked(other), other.linked(one)]);
-    const pid = await hostPid(one);
-    kill(pid, 'SIGSTOP');
-    await other.have('peer-left').finally(() => kill(pid, 'SIGCONT'));
-    expect(await one.have('peer-left')).toEqual([{ peer: other.id }]);
-    const next = await world.open('script', 'next', { peer: one.id });
-    await Promise.all([next.linked(one), one.linked(next, 2)]);
-    expect([one, other].flatMap(({ closes, drops }) => [closes.length, drops])).toEqual([0, 0, 0, 0]);
-    await Promise.all([one, other, next].map((player) => player.leave()));
-  });
-
   test('nothing is left of a pair that died together with its host', async () => {
     const path = `${world.service.runtimeDir}/store.sock`;
     const store = await openStore({ kind: 'embedded', path, log: silentLog });
@@ -207,5 +190,22 @@ describe('a host that is killed', () => {
     const left = () => Promise.all([one, two].map((player) => store.get(`link:${player.id}`)));
     await until(async () => (await left()).every((record) => record === undefined), 'the records to be gone');
     await store.close();
+  });
+
+  test('one that only stood still: both hear that the link has ended, and can be matched again', async () => {
+    const up = async () => (await world.service.hosts()).filter(({ state }) => state === 'up').length;
+    await until(async () => (await up()) === 2, 'the dead host to be replaced');
+    const one = await world.open('script', 'stalled');
+    const two = await world.openHeldApart('script', 'waiting', one);
+    const other = await two.release({ peer: one.id });
+    await Promise.all([one.linked(other), other.linked(one)]);
+    const pid = await hostPid(one);
+    kill(pid, 'SIGSTOP');
+    await other.have('peer-left').finally(() => kill(pid, 'SIGCONT'));
+    expect(await one.have('peer-left')).toEqual([{ peer: other.id }]);
+    const next = await world.open('script', 'next', { peer: one.id });
+    await Promise.all([next.linked(one), one.linked(next, 2)]);
+    expect([one, other].flatMap(({ closes, drops }) => [closes.length, drops])).toEqual([0, 0, 0, 0]);
+    await Promise.all([one, other, next].map((player) => player.leave()));
   });
 });
