@@ -3,8 +3,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, type Room } from '@colyseus/sdk';
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { WebSocket } from 'ws';
 import { noticed } from '../support/noticed.ts';
+import { RawClient } from '../support/raw-client.ts';
 import { Service, until } from '../support/service.ts';
 
 const fixture = (name: string) =>
@@ -50,6 +52,21 @@ describe('an app is', () => {
 
   test('CommonJS in JavaScript', async () => countThroughMoves(await start('cjs/app.config.js')));
 
+  test('a file that makes its server and calls listen() itself', async () => {
+    const service = await start('legacy/index.ts');
+    expect(await (await fetch(`${service.url}/hello`)).text()).toBe('hello');
+    const room = await new Client(service.url).create('echo');
+    const seen = noticed(room);
+    const pongs: number[] = [];
+    room.onMessage('pong', (n: number) => pongs.push(n));
+    room.send('ping', 1);
+    await service.moveAway(room.roomId);
+    room.send('ping', 2);
+    await until(() => pongs.length === 2, 'both answers');
+    expect([pongs, seen]).toEqual([[1, 2], []]);
+    await room.leave();
+  });
+
   test('TypeScript without "type": "module"', async () => {
     // made here: the compiler of this repository takes no such files
     const artifacts = fileURLToPath(new URL('../artifacts/', import.meta.url));
@@ -62,6 +79,40 @@ describe('an app is', () => {
     } finally {
       fs.rmSync(folder, { recursive: true, force: true });
     }
+  });
+});
+
+describe('the options of its own WebSocketTransport hold', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await start('strict/app.config.ts');
+  });
+
+  /** Status of the answer to an upgrade, and the sub-protocol it names. */
+  async function upgrade(headers: Record<string, string>): Promise<[number, string]> {
+    const seat = await RawClient.reserve(service.url, 'create/echo');
+    const url = `${service.url.replace('http', 'ws')}/${seat.processId}/${seat.roomId}?sessionId=${seat.sessionId}`;
+    const socket = new WebSocket(url, ['old', 'new'], { headers });
+    return new Promise((resolve, reject) => {
+      socket.once('upgrade', (response) => {
+        resolve([response.statusCode!, response.headers['sec-websocket-protocol'] ?? '']);
+        socket.once('open', () => socket.terminate());
+      });
+      socket.once('unexpected-response', (_request, response) => {
+        resolve([response.statusCode!, '']);
+        socket.terminate();
+      });
+      socket.once('error', reject);
+    });
+  }
+
+  test('handleProtocols', async () => {
+    expect(await upgrade({ origin: 'https://game.example' })).toEqual([101, 'new']);
+  });
+
+  test('verifyClient', async () => {
+    expect(await upgrade({ origin: 'https://evil.example' })).toEqual([403, '']);
+    expect(await upgrade({})).toEqual([403, '']);
   });
 });
 

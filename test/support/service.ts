@@ -23,7 +23,7 @@ export interface RoomInfo {
 export interface HostInfo {
   id: string;
   pid: number;
-  state: 'up' | 'draining';
+  state: 'up' | 'standby' | 'draining';
   generation: number;
   rooms: number;
   clients: number;
@@ -50,10 +50,15 @@ export interface ServiceOptions {
 export class ApiError extends Error {
   readonly code: string;
   readonly status: number;
-  constructor(status: number, problem: { code?: string; detail?: string; title?: string }) {
+  readonly details: Record<string, unknown>;
+  constructor(
+    status: number,
+    problem: { code?: string; detail?: string; title?: string; details?: Record<string, unknown> },
+  ) {
     super(`${status} ${problem.code}: ${problem.detail ?? problem.title}`);
     this.status = status;
     this.code = problem.code ?? '';
+    this.details = problem.details ?? {};
   }
 }
 
@@ -117,7 +122,8 @@ export class Service {
       if (found) {
         const service = new Service(found, child, runtimeDir, output);
         const hosts = await service.hosts().catch(() => []);
-        if (hosts.length === (options.hosts ?? 2)) return service;
+        // those of another service on the same store count, too
+        if (hosts.length >= (options.hosts ?? 2)) return service;
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -172,8 +178,13 @@ export class Service {
     return this.api('POST', `/v1/hosts/${host}/drain`, {});
   }
 
-  reload(): Promise<{ generation: number; moved: number; refused: unknown[] }> {
-    return this.api('POST', '/v1/reload', {});
+  reload(options: { keepImmovable?: boolean } = {}): Promise<{
+    generation: number;
+    from: string[];
+    moved: number;
+    refused: { roomId: string; reason: string; code: string }[];
+  }> {
+    return this.api('POST', '/v1/reload', options);
   }
 
   /** Ends the service and everything it started. What it wrote is kept in the file BATON_TEST_LOG, if that is set. */
