@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
+import { kill } from '../support/service.ts';
 import { complaints, Example, freePort, openBrowser } from './example.ts';
 
 const MOVES = 20;
@@ -217,6 +218,24 @@ describe('npm start', () => {
     expect(output).toContain(`Port ${example.port} is already in use`);
     expect(output).toContain(`PORT=${example.port + 1} npm start`);
   }, 30_000);
+
+  test('Ctrl-C twice ends hosts that do not end by themselves, too', async () => {
+    const other = new Example(await freePort());
+    const { arena, token } = await other.urls();
+    const response = await fetch(new URL('/v1/hosts', arena), {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const pids = ((await response.json()) as { hosts: { pid: number }[] }).hosts.map(({ pid }) => pid);
+    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    try {
+      void other.interrupt();
+      await other.says('press Ctrl-C again');
+      await other.interrupt();
+      for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+    } finally {
+      for (const pid of pids) kill(pid);
+    }
+  }, 60_000);
 
   test('Ctrl-C ends the service, its hosts and the function', async () => {
     const hosts = await fetch(new URL('/v1/hosts', urls.arena), {

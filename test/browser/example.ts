@@ -53,18 +53,24 @@ export class Example {
 
   /** The page's URLs as printed. */
   async urls(): Promise<{ arena: string; duel: string; token: string }> {
+    const [, arena, duel] = await this.says(/Arena {2}(\S+)[^]*Duel {3}(\S+)/);
+    return { arena: arena!, duel: duel!, token: new URL(arena!).hash.slice('#token='.length) };
+  }
+
+  /** Resolves once its output matches. */
+  async says(text: RegExp | string): Promise<RegExpExecArray> {
+    const pattern = new RegExp(text);
     const until = Date.now() + READY_MS;
     const ended = this.ended.then(({ output }) => {
       throw new Error(`the example ended:\n${output}`);
     });
     ended.catch(() => {});
     while (Date.now() < until) {
-      const arena = /Arena {2}(\S+)/.exec(this.output)?.[1];
-      const duel = /Duel {3}(\S+)/.exec(this.output)?.[1];
-      if (arena && duel) return { arena, duel, token: new URL(arena).hash.slice('#token='.length) };
+      const found = pattern.exec(this.output);
+      if (found) return found;
       await Promise.race([ended, once(this.child.stdout!, 'data')]);
     }
-    throw new Error(`no URLs after ${READY_MS / 1000} s:\n${this.output}`);
+    throw new Error(`it did not say ${pattern} in ${READY_MS / 1000} s:\n${this.output}`);
   }
 
   /** As Ctrl-C does. */

@@ -59,10 +59,9 @@ beforeAll(async () => {
   folder = fs.mkdtempSync(path.join(artifacts, 'reload-'));
   deploy(codeOf({ step: 1 }));
   service = await Service.start(path.join(folder, 'app.config.ts'));
-  [count, steady] = await Promise.all(
-    ['count', 'steady'].map((name) => new Client(service.url).create(name)),
-  );
-  seen = [count!, steady!].map(noticed);
+  count = await new Client(service.url).create('count');
+  steady = await new Client(service.url).create('steady');
+  seen = [count, steady].map(noticed);
 });
 afterAll(async () => {
   await service?.stop();
