@@ -53,7 +53,7 @@ export class Example {
 
   /** The page's URLs as printed. */
   async urls(): Promise<{ arena: string; duel: string; token: string }> {
-    const [, arena, duel] = await this.says(/Arena {2}(\S+)[^]*Duel {3}(\S+)/);
+    const [, arena, duel] = await this.says(/Arena {2}(\S+).*Duel {3}(\S+)/s);
     return { arena: arena!, duel: duel!, token: new URL(arena!).hash.slice('#token='.length) };
   }
 

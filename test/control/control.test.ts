@@ -94,13 +94,15 @@ describe('requests', () => {
     expect((await api.send('POST', '/v1/hosts/h1/drain')).body).toEqual({ host: 'h1' });
     expect((await api.send('POST', '/v1/hosts/h1/drain', { body: { deadlineMs: 500 } })).status).toBe(200);
     expect((await api.send('POST', '/v1/reload')).body).toEqual({ generation: 2 });
+    expect((await api.send('POST', '/v1/reload', { body: { keepImmovable: true } })).status).toBe(200);
     expect(api.calls).toEqual([
       ['hosts'],
       ['rooms'],
       ['migrate', 'a/b', 'h2'],
       ['drain', 'h1', undefined],
       ['drain', 'h1', 500],
-      ['reload'],
+      ['reload', {}],
+      ['reload', { keepImmovable: true }],
     ]);
   });
 
