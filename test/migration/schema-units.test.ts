@@ -496,7 +496,6 @@ describe('pre-copy', () => {
       slices++;
     }
     expect(slices).toBeGreaterThan(10);
-    expect(source.progress).toEqual({ known: 2003, sent: 2003 });
     while (!target.work(0));
     let there!: Encoder;
     target.attach((root) => (there = new Encoder(root as Schema)));
@@ -525,6 +524,22 @@ describe('pre-copy', () => {
     restore.settle(there);
     expect(patch(there)).toEqual(patch(encoder));
     expect((restore.root as Any).toJSON()).toEqual(state.toJSON());
+  });
+
+  test('what a slice could not carry is reported at the freeze', () => {
+    class MyMap extends MapSchema<string> {}
+    class State extends Schema {
+      @type({ map: 'string' }) declare map: MapSchema<string>;
+    }
+    const state = new State();
+    state.map = new MyMap();
+    const encoder = new Encoder(state);
+    patch(encoder);
+    const source = new PreCopySource(encoder);
+    while (source.slice());
+    const capture = source.freeze();
+    capture.finish();
+    expect(capture.problems.map(({ path }) => path)).toEqual(['MyMap']);
   });
 
   test('a client that joined before does not notice', () => {

@@ -1,7 +1,7 @@
 // The fields of @colyseus/schema 5 that its types hide and a move has to read or write, listed in one place so
 // that an upgrade of the package has one file to check against. Nothing else reaches into the package.
 
-import type { ChangeTree, EncodeDescriptor, Encoder, Root, StateView } from '@colyseus/schema';
+import type { EncodeDescriptor, Encoder, Root, StateView } from '@colyseus/schema';
 import { $changes, $refId, $values, getEncodeDescriptor, Metadata } from '@colyseus/schema';
 
 export { $changes, $childType, $numFields, $refId, $values } from '@colyseus/schema';
@@ -54,7 +54,7 @@ export interface TreeInternals {
   parentRef: Ref | undefined;
   _parentIndex: number | undefined;
   extraParents: ParentLink | undefined;
-  /** Bit field; see `TreeFlag`. */
+  /** Bit field. */
   flags: number;
   /** Stamp of the last full-state walk; must differ from the encoder's next one. */
   _fullSyncGen: number;
@@ -79,9 +79,6 @@ export interface TreeInternals {
   tagViews: Map<number, number[]> | undefined;
   ensureUnreliableRecorder(): UnreliableRecorder;
 }
-
-/** Bits of `ChangeTree.flags` that the move itself has to know. */
-export const TreeFlag = { isStreamCollection: 64 } as const;
 
 /** `_stream` of a collection declared with `.stream()`: what each view got and still waits for. */
 export interface StreamState {
@@ -161,7 +158,6 @@ export const valuesOf = (ref: Ref): unknown[] => ref[$values] as unknown[];
 export const refIdOf = (ref: Ref): number | undefined => ref[$refId] as number | undefined;
 export const collectionOf = (ref: Ref): CollectionInternals => ref as unknown as CollectionInternals;
 export const viewOf = (view: StateView): ViewInternals => view as unknown as ViewInternals;
-export const asChangeTree = (tree: TreeInternals): ChangeTree => tree as unknown as ChangeTree;
 
 /** Field names, types and tags of a class in index order, as the encoder sees them. */
 export const descriptorOf = (ref: Ref): EncodeDescriptor => getEncodeDescriptor(ref as never);

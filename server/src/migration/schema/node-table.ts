@@ -17,8 +17,4 @@ export class NodeTable {
     }
     return id;
   }
-
-  known(raw: Ref): NodeId | undefined {
-    return this.#ids.get(raw);
-  }
 }

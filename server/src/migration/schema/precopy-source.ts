@@ -7,7 +7,7 @@ import { NodeTable } from './node-table.ts';
 import { NodeWriter } from './node-writer.ts';
 import { schemaText } from './reflection.ts';
 import { Shadows } from './shadow.ts';
-import type { NodeId, Problem, StateSnapshot } from './snapshot.ts';
+import type { NodeId, StateSnapshot } from './snapshot.ts';
 import { SNAPSHOT_VERSION } from './snapshot.ts';
 
 /** Nodes between two looks at the clock. */
@@ -25,8 +25,6 @@ const STRIDE = 16;
  * A slice is taken at another moment than the next, so the parts need not fit together until the last one is in.
  */
 export class PreCopySource {
-  /** What cannot move, as far as slices have found it. */
-  readonly problems: Problem[] = [];
   readonly #encoder: Encoder;
   readonly #table = new NodeTable();
   readonly #shadows: Shadows;
@@ -34,16 +32,13 @@ export class PreCopySource {
   #sent = 0;
   /** Position of the pass over what was sent. */
   #cursor = 0;
+  /** What could not be carried when a slice was taken: looked at again at the freeze, which reports it. */
+  readonly #doubtful = new Set<NodeId>();
 
   constructor(encoder: Encoder) {
     this.#encoder = encoder;
     this.#shadows = new Shadows(rootOf(encoder));
     this.#table.id(rawOf(encoder.state as Ref));
-  }
-
-  /** Instances met so far, and those of them that were sent. */
-  get progress(): { known: number; sent: number } {
-    return { known: this.#table.refs.length, sent: this.#sent };
   }
 
   /**
@@ -52,10 +47,15 @@ export class PreCopySource {
    */
   slice(budgetMs = 2): StateSnapshot | undefined {
     const table = this.#table;
-    const writer = this.#writer((ref) => table.id(rawOf(ref)));
+    let current = 0;
+    const writer = this.#writer(
+      (ref) => table.id(rawOf(ref)),
+      () => this.#doubtful.add(current),
+    );
     const until = performance.now() + budgetMs;
     let written = 0;
     const write = (id: NodeId) => {
+      current = id;
       const raw = table.refs[id]!;
       const edits = this.#shadows.edits(id, raw, (value) => writer.pack(value));
       this.#shadows.take(id, raw);
@@ -78,10 +78,12 @@ export class PreCopySource {
   /** Call when nothing can change any more. The capture knows all ids; its snapshot holds what the target lacks. */
   freeze(options: CaptureOptions = {}): StateCapture {
     const shadows = this.#shadows;
+    const doubtful = this.#doubtful;
     const { refs } = this.#table;
     return new StateCapture(this.#encoder, options, {
       table: this.#table,
-      edits: (writer, id) => shadows.edits(id, refs[id]!, (value) => writer.pack(value)),
+      edits: (writer, id) =>
+        doubtful.has(id) ? undefined : shadows.edits(id, refs[id]!, (value) => writer.pack(value)),
       collect: (writer, queue) => {
         const queued = new Set(queue);
         const known = refs.length;
@@ -89,7 +91,7 @@ export class PreCopySource {
           if (queued.has(id)) continue;
           const raw = refs[id]!;
           const keys = shadows.changedExtras(id, raw);
-          const changed = id >= this.#sent || !shadows.holds(id, raw);
+          const changed = id >= this.#sent || doubtful.has(id) || !shadows.holds(id, raw);
           if (changed) queue.push(id);
           // Writing an instance includes its extras, unless it has lost the last of them.
           if (keys && (!changed || keys.length === 0)) writer.extras.write(id, raw, keys);
@@ -98,13 +100,13 @@ export class PreCopySource {
     });
   }
 
-  #writer(idOf: (ref: Ref) => NodeId): NodeWriter {
+  #writer(idOf: (ref: Ref) => NodeId, problem: () => void): NodeWriter {
     return new NodeWriter({
       root: rootOf(this.#encoder),
       typeRef: (type) => typeRef(this.#encoder, type),
       idOf,
       deepExtras: false,
-      problem: (problem) => this.problems.push(problem),
+      problem,
     });
   }
 
