@@ -140,6 +140,18 @@ describe('loops', () => {
   });
 });
 
+test('each entity keeps its own past, also after others came and went', async () => {
+  const roomId = await house.create('range');
+  await house.call(roomId, 'fill');
+  await passes(400);
+  await house.move(roomId, 2);
+  for (const ms of [100, 300]) {
+    const off = await house.call<number[]>(roomId, 'past', ms);
+    expect(off).toHaveLength(4);
+    expect(Math.max(...off.map(Math.abs))).toBeLessThan(60); // between two samples
+  }
+});
+
 describe('inputs', () => {
   let room: Room;
   beforeAll(async () => {

@@ -1,7 +1,7 @@
 // What Baton touches inside @colyseus/core 0.18.17 besides its public API. Everything is listed here and nowhere
 // else, so that a new Colyseus version means reading one file against its sources.
 import type { EventEmitter } from 'node:events';
-import type { Client, ClientPrivate, IRoomCache, Room } from '@colyseus/core';
+import { type Client, type ClientPrivate, type IRoomCache, Rewind, type Room } from '@colyseus/core';
 import type { Encoder } from '@colyseus/schema';
 
 /** `[joinOptions, authData, consumed, heldForReconnection]`, see Room._reserveSeat. */
@@ -146,6 +146,10 @@ export interface EntityHistoryInternals {
   count: number;
   cap: number;
 }
+
+/** Whether the room has asked for lag compensation; `Rewind.get()` would begin it. */
+export const rewindInUse = (room: Room): boolean =>
+  (Rewind as unknown as { byRoom: WeakMap<object, unknown> }).byRoom.has(room);
 
 /** Rewind's own clock of recordings. */
 export interface RewindInternals {

@@ -8,8 +8,10 @@ import {
   internals,
   REWIND_HISTORY,
   type RewindInternals,
+  rewindInUse,
   type RoomClient,
 } from '../../colyseus/room-internals.ts';
+import { rawOf, rootOf } from '../../colyseus/schema-internals.ts';
 import { roomImmovable } from '../../errors.ts';
 import type { Pickled } from '../fields/index.ts';
 import { captureFields, FieldPickler, fingerprint } from '../fields/index.ts';
@@ -109,7 +111,7 @@ export function captureRoom(room: Room, ahead?: PreCopySource): RoomSnapshot {
     precopied: ahead !== undefined,
     plainState: room.state && !encoder ? pickle(room.state, 'state') : undefined,
     unreliableSeq: inner._serializer?.unreliableSeq ?? 0,
-    rewind: encoder && captureRewind(room, encoder),
+    rewind: capture && captureRewind(room, encoder!, capture),
     nodes: [],
   };
   if (capture) snapshot.state = capture.finish(room.state as object);
@@ -249,19 +251,17 @@ function reconnectionRecords(room: Room, pickle: Pickle): ReconnectionRecord[] {
 }
 
 /** Lag compensation: the position history that Rewind keeps under a private symbol on each entity. */
-function captureRewind(room: Room, encoder: Encoder): RewindRecord | undefined {
-  const inUse = (Rewind as unknown as { byRoom: WeakMap<object, unknown> }).byRoom.has(room);
-  if (!inUse) return undefined;
+function captureRewind(room: Room, encoder: Encoder, capture: StateCapture): RewindRecord | undefined {
+  if (!rewindInUse(room)) return undefined;
   const histories: RewindRecord['histories'] = [];
-  const trees = (encoder.root as any).changeTrees as Record<string, { refTarget?: object; ref: object }>;
   let symbol: symbol | undefined;
-  for (const id in trees) {
-    const ref = (trees[id]!.refTarget ?? trees[id]!.ref) as Record<symbol, EntityHistoryInternals[]>;
+  for (const tree of Object.values(rootOf(encoder).changeTrees)) {
+    const ref = rawOf(tree.ref) as Record<symbol, EntityHistoryInternals[]>;
     symbol ??= Object.getOwnPropertySymbols(ref).find((s) => s.description === REWIND_HISTORY);
     const rings = symbol && ref[symbol];
     if (!rings) continue;
     histories.push([
-      Number(id),
+      capture.idOf(ref),
       rings.map((ring) => ({
         group: ring.groupId,
         times: ring.t.slice(),

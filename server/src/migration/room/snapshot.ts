@@ -81,6 +81,7 @@ export interface ReconnectionRecord {
 }
 
 export interface RewindRecord {
+  /** Id of the entity in the state's snapshot, and its rings. */
   histories: [
     number,
     { group: number; times: Float64Array; columns: Float64Array[]; head: number; count: number }[],
