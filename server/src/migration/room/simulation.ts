@@ -171,6 +171,7 @@ export function startLoops(room: Room): void {
       setTimeout(
         () => {
           if (track.phase !== 'live' || track.paused || room.patchRate !== rate) return;
+          if (inner._internalState === 2) return; // DISPOSING: nobody would end an interval begun now
           room.broadcastPatch();
           room.patchRate = rate;
         },
