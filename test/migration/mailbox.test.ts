@@ -1,6 +1,10 @@
 // What a room that moves handles of its topics' messages, in every order in which message, cut and hand-over may come.
+import { LocalDriver, LocalPresence, matchMaker, Room } from '@colyseus/core';
 import { describe, expect, test } from '@jest/globals';
+import { gateDriver, gatePresence, installHooks } from '../../server/src/migration/index.ts';
+import { freezeRoom } from '../../server/src/migration/room/capture.ts';
 import { Mailbox } from '../../server/src/migration/room/mailbox.ts';
+import { discardRoom, thawRoom } from '../../server/src/migration/room/shell.ts';
 import { Random } from './schema/random.ts';
 
 const seed = Number(process.env['BATON_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -138,5 +142,37 @@ describe(`a move (seed ${seed})`, () => {
     mailbox.reopen();
     expect(handled).toHaveLength(10_000);
     expect(handled[0]).toBe(10);
+  });
+});
+
+describe('the gate', () => {
+  test('takes a cut that comes late for what it is: that of a transfer which did not happen', async () => {
+    installHooks();
+    const stock = new LocalPresence();
+    const gate = gatePresence(stock);
+    await matchMaker.setup(gate.presence, new LocalDriver());
+    const handled: unknown[] = [];
+    class Listening extends Room {
+      override async onCreate(): Promise<void> {
+        await this.presence.subscribe('topic', (message: unknown) => handled.push(message));
+      }
+    }
+    matchMaker.defineRoomType('listening', Listening);
+    const { roomId } = await matchMaker.handleCreateRoom('listening', {});
+    const room = matchMaker.getLocalRoomById(roomId) as Room;
+    freezeRoom(room);
+    gate.expectCut('first', room);
+    gate.undivert(roomId);
+    thawRoom(room);
+    freezeRoom(room);
+    gate.expectCut('second', room);
+    stock.publish('baton:cut', ['first', [roomId]]);
+    stock.publish('topic', 'while it was still');
+    stock.publish('baton:cut', ['second', [roomId]]);
+    expect(handled).toEqual([]);
+    const letters = await gate.handOver(room);
+    expect(letters!.map(({ message }) => message)).toEqual(['while it was still']);
+    discardRoom(room, { driver: gateDriver(new LocalDriver(), {} as never), presence: gate });
+    await matchMaker.gracefullyShutdown();
   });
 });

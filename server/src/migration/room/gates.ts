@@ -28,7 +28,7 @@ export interface PresenceGate {
    * back or is being diverted anew.
    */
   divert(roomId: string, to: (call: RoomCall) => void): { end(): void };
-  /** The room goes on here after all. */
+  /** The room goes on here after all; its cut is of no interest any more. */
   undivert(roomId: string): void;
   /** A call that another host passed on; waits while the room is still held. */
   inject(roomId: string, call: RoomCall): void;
@@ -232,7 +232,11 @@ export function gatePresence(stock: Presence): PresenceGate {
         },
       };
     },
-    undivert: (roomId) => modes.delete(roomId),
+    undivert(roomId) {
+      modes.delete(roomId);
+      // a cut that comes late must not be taken for that of the next transfer
+      for (const key of cuts.keys()) if (key.endsWith(` ${roomId}`)) cuts.delete(key);
+    },
     inject: deliver,
     executed(roomId) {
       const ids: string[] = [];
