@@ -154,6 +154,20 @@ describe('work in flight', () => {
     await room.leave();
   });
 
+  test('handlers of bytes are waited for as others are', async () => {
+    const room = await new Client(house.url).create('busy');
+    const worked: number[] = [];
+    room.onMessage('worked', (n: number) => worked.push(n));
+    for (const n of [1, 2]) {
+      room.sendBytes('bytes', Uint8Array.of(n));
+      await until(async () => (await house.at(room.roomId, 'begun')) === n, 'the handler');
+      await house.move(room.roomId);
+    }
+    await until(() => worked.length === 2, 'all answers');
+    expect(await house.at(room.roomId, 'handled')).toEqual([1, 2]);
+    await room.leave();
+  });
+
   test('when it cannot rest all the same, it goes on as before', async () => {
     const room = await new Client(house.url).create('busy');
     const worked: number[] = [];

@@ -61,6 +61,28 @@ describe('how a room is made', () => {
     expect(await house.at(roomId, 'options')).toEqual({ mine: { deep: [1, 2] }, preset: 'handler' });
   });
 
+  test('options of define() are those of each host, and need not be data', async () => {
+    const roomId = await house.create('configured', { asked: { deep: [1] } });
+    await house.move(roomId, 2);
+    expect(await house.at(roomId, 'preset')).toBe(7);
+    expect(await house.at(roomId, 'asked')).toEqual({ deep: [1] });
+  });
+
+  test('rooms that an arriving room makes are rooms of their own', async () => {
+    const roomId = await house.create('parent');
+    await house.move(roomId);
+    const children = () => house.notes(roomId, 'child', 'late child').map(({ more }) => more as string);
+    await until(() => children().length === 4, 'two children on each host');
+    expect(new Set([roomId, ...children()]).size).toBe(5);
+    for (const child of children()) {
+      expect(house.notes(child, 'onCreate', 'arriving').map(({ what }) => what)).toEqual(['onCreate']);
+      expect(await house.listing(child)).toHaveLength(1);
+      await house.move(child);
+    }
+    await house.move(roomId);
+    expect(await house.at(roomId, 'roomId')).toBe(roomId);
+  });
+
   test('a room that chose its own id keeps it', async () => {
     const roomId = await house.create('named', { name: 'the-red-room' });
     expect(roomId).toBe('the-red-room');

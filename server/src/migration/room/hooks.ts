@@ -1,6 +1,13 @@
 // The few prototype patches that let a stock Room be followed and stopped. They keep the stock behaviour; see
 // docs/compatibility.md for the list.
-import { type Client, type Presence, RegisteredHandler, Room, type StepContext } from '@colyseus/core';
+import {
+  type Client,
+  matchMaker,
+  type Presence,
+  RegisteredHandler,
+  Room,
+  type StepContext,
+} from '@colyseus/core';
 import { internals, type RoomClient, type RoomInternals } from '../../colyseus/room-internals.ts';
 import { claimObjects } from '../fields/index.ts';
 import { followMethods } from './methods.ts';
@@ -37,7 +44,9 @@ function patchCreation(): void {
   Object.defineProperty(Room.prototype, 'isMigrating', {
     configurable: true,
     get(this: Room) {
-      return trackOf(this).shell || arriving.getStore() !== undefined;
+      const incoming = arriving.getStore();
+      // before __init(), for class fields, no room is known yet
+      return trackOf(this).shell || (incoming !== undefined && incoming.room === undefined);
     },
   });
   proto().__init = function (this: Room) {
@@ -45,13 +54,15 @@ function patchCreation(): void {
     followMethods(this.constructor);
     bindClock(this);
     const incoming = arriving.getStore();
-    if (incoming) {
+    // what the arriving room starts runs in its context: rooms made there are rooms of this host
+    const arrives = incoming !== undefined && incoming.room === undefined;
+    if (arrives) {
       track.shell = true;
       incoming.room = this;
       pinRoomId(this, incoming.roomId);
     }
     stock.call(this as never);
-    if (incoming) stopLoops(this);
+    if (arrives) stopLoops(this);
     dispatchDepartures(this, track);
     followPresence(this);
     wrapOnCreate(this, track);
@@ -82,7 +93,7 @@ function wrapOnCreate(room: Room, track: RoomTrack): void {
     else delete (room as { onCreate?: unknown }).onCreate;
   };
   const wrapped = (options: unknown) => {
-    track.createOptions = copyOptions(options);
+    track.createOptions = copyOptions(withoutDefaults(room.roomName, options));
     const result = creating.run({ room }, () => stock.call(room, options));
     if (result !== null && typeof (result as Promise<unknown> | undefined)?.then === 'function') {
       if (track.shell) runWhileCreating(room, result as Promise<unknown>);
@@ -125,6 +136,13 @@ function followPresence(room: Room): void {
       scoped = presence;
     },
   });
+}
+
+/** What the creator asked for: options of define() are laid over it on every host anew, and need not be data. */
+function withoutDefaults(roomName: string, options: unknown): unknown {
+  const defaults = (matchMaker.getAllHandlers()[roomName]?.options ?? {}) as object;
+  if (options === null || typeof options !== 'object') return options;
+  return Object.fromEntries(Object.entries(options).filter(([key]) => !Object.hasOwn(defaults, key)));
 }
 
 /** Options come from JSON or from the app; what cannot be copied is taken as it is. */
@@ -198,8 +216,13 @@ function patchCalls(): void {
     stockReset.call(this as never, seconds);
   };
 
-  const stockOn = Room.prototype.onMessage as Function;
-  proto().onMessage = function (this: Room, type: unknown, a: unknown, b?: unknown) {
+  proto().onMessage = followHandlers(Room.prototype.onMessage);
+  proto().onMessageBytes = followHandlers(Room.prototype.onMessageBytes);
+}
+
+/** @param register Room's method: `(type, handler)` or `(type, validation, handler)` */
+function followHandlers(register: Function) {
+  return function (this: Room, type: unknown, a: unknown, b?: unknown) {
     const track = trackOf(this);
     const wrap = (handler: Function) =>
       function (this: unknown, client: unknown, message: unknown, context: unknown) {
@@ -207,8 +230,8 @@ function patchCalls(): void {
         return result === undefined ? result : track.follow('message handler', result);
       };
     return typeof b === 'function'
-      ? stockOn.call(this, type, a, wrap(b))
-      : stockOn.call(this, type, wrap(a as Function));
+      ? register.call(this, type, a, wrap(b))
+      : register.call(this, type, wrap(a as Function));
   };
 }
 
