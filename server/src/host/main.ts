@@ -9,6 +9,7 @@ import { asBatonError, BatonError, reloadFailed } from '../errors.ts';
 import { Handoff, noPeers, type Peers } from '../handoff/index.ts';
 import { loadConfig } from '../mappings/index.ts';
 import {
+  endLostRoom,
   followAppRooms,
   gateDriver,
   gatePresence,
@@ -68,6 +69,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
   const handoff = await openPeers(path.join(settings.runtimeDir, `${id}.sock`), hostLog);
   const ownership = new Ownership(store, id, hostLog);
   const gates = { driver: gateDriver(store.driver, ownership), presence: gatePresence(store.presence) };
+  ownership.onLost((roomId) => endLostRoom(roomId, gates));
   const placement = new NewRoomPlacement(() => store.hosts());
   const app = await loadApp(settings.app, {
     presence: gates.presence.presence,

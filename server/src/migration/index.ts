@@ -15,5 +15,5 @@ export { type DriverGate, gateDriver, type RoomRegistry } from './room/driver-ga
 export { gatePresence, type PresenceGate } from './room/gates.ts';
 export { installHooks } from './room/hooks.ts';
 export { followAppRooms } from './room/methods.ts';
-export type { Gates } from './room/shell.ts';
+export { endLostRoom, type Gates } from './room/shell.ts';
 export { trackOf } from './room/track.ts';

@@ -11,6 +11,9 @@ export class Ownership implements RoomRegistry {
   /** Rooms that arrived or left. */
   moves = 0;
   private readonly epochs = new Map<string, number>();
+  /** Rooms that are gone, but the store did not take it yet. */
+  private readonly unreleased = new Map<string, number>();
+  private endRoom: (roomId: string) => boolean = () => true;
   private readonly store: Store;
   private readonly host: string;
   private readonly log: Log;
@@ -31,19 +34,41 @@ export class Ownership implements RoomRegistry {
     return [...this.epochs.keys()];
   }
 
+  /** @param end ends a room that runs here although another host owns it; false: not now, ask again */
+  onLost(end: (roomId: string) => boolean): void {
+    this.endRoom = end;
+  }
+
   /** @throws BATON_OWNERSHIP_LOST when another host owns the id */
-  async created(roomId: string): Promise<void> {
+  async created(roomId: string): Promise<boolean> {
+    this.unreleased.delete(roomId);
     const owner = await this.store.claim(roomId, this.host);
+    const fresh = !this.epochs.has(roomId);
     this.epochs.set(roomId, owner.epoch);
+    return fresh;
   }
 
   removed(roomId: string): void {
     const epoch = this.epochs.get(roomId);
     if (epoch === undefined) return;
     this.epochs.delete(roomId);
-    this.store.release(roomId, this.host, epoch).catch((error) => {
+    this.release(roomId, epoch);
+  }
+
+  private async release(roomId: string, epoch: number): Promise<void> {
+    try {
+      await this.store.release(roomId, this.host, epoch);
+    } catch (error) {
       this.log.warn({ roomId, err: error }, 'room is gone, but its ownership could not be released yet');
-    });
+      if (this.unreleased.size === 0) this.whenStoreIsBack(() => this.releaseAgain());
+      this.unreleased.set(roomId, epoch);
+    }
+  }
+
+  private releaseAgain(): void {
+    const rooms = [...this.unreleased];
+    this.unreleased.clear();
+    for (const [roomId, epoch] of rooms) if (!this.epochs.has(roomId)) this.release(roomId, epoch);
   }
 
   whenStoreIsBack(fn: () => void): void {
@@ -59,18 +84,32 @@ export class Ownership implements RoomRegistry {
   }
 
   /**
-   * After the store lost its data: claims this host's rooms again, at the epochs they had.
-   * @throws BATON_STORE_UNAVAILABLE, BATON_HOST_NOT_FOUND: not all were claimed; try again
+   * After the store lost its data, or took this host for dead: claims this host's rooms again, at the epochs they
+   * had. Those that another host has by now end here.
+   * @throws BATON_STORE_UNAVAILABLE, BATON_HOST_NOT_FOUND, BATON_OWNERSHIP_LOST: not all is settled; try again
    */
   async restore(): Promise<void> {
+    let undecided: BatonError | undefined;
     for (const [roomId, epoch] of this.epochs) {
       try {
-        this.epochs.set(roomId, (await this.store.claim(roomId, this.host, epoch)).epoch);
+        const owner = await this.store.claim(roomId, this.host, epoch);
+        if (this.epochs.has(roomId)) this.epochs.set(roomId, owner.epoch);
+        else await this.release(roomId, owner.epoch); // it ended or left while we asked
       } catch (error) {
         if (!(error instanceof BatonError) || error.code !== 'BATON_OWNERSHIP_LOST') throw error;
-        this.log.error({ roomId, err: error }, 'the room runs here, but another host claims it');
+        if (!this.lose(roomId)) undecided = error;
       }
     }
+    if (undecided) throw undecided;
+  }
+
+  /** @returns false when the room cannot be ended now, because a move holds it */
+  private lose(roomId: string): boolean {
+    if (!this.epochs.has(roomId)) return true;
+    if (!this.endRoom(roomId)) return false;
+    this.epochs.delete(roomId);
+    this.log.error({ roomId }, 'another host owns the room: the one that ran here ends');
+    return true;
   }
 
   /** The room arrived here. */
@@ -130,8 +169,7 @@ export class Ownership implements RoomRegistry {
       return true;
     }
     if (owner.host !== this.host && owner.host !== target) {
-      this.log.error({ roomId, owner: owner.host }, 'the room runs here, but another host owns it');
-      return true;
+      return this.lose(roomId);
     }
     const [result] = await this.store.transfer([
       { roomId, from: owner.host, epoch: owner.epoch, to: this.host },

@@ -6,10 +6,15 @@ import { trackOf } from './track.ts';
 
 /** Told by the driver gate about rooms of this host. */
 export interface RoomRegistry {
-  /** A room is about to be listed for the first time; throws when another host owns the id. */
-  created(roomId: string): Promise<void>;
+  /**
+   * A room is about to be listed for the first time; throws when another host owns the id.
+   * @returns false when this host owned the id already
+   */
+  created(roomId: string): Promise<boolean>;
   /** A room is gone for good. */
   removed(roomId: string): void;
+  /** Epoch at which this host owns the room, or undefined. */
+  epoch(roomId: string): number | undefined;
   /** Calls back once, as soon as the store can be used. */
   whenStoreIsBack(fn: () => void): void;
 }
@@ -26,6 +31,8 @@ export interface DriverGate {
   unlist(roomId: string): Promise<void>;
 }
 
+const localRoom = (roomId: string) => matchMaker.getLocalRoomById(roomId) as Room | undefined;
+
 export function gateDriver(stock: MatchMakerDriver, registry: RoomRegistry): DriverGate {
   const held = new Set<string>();
   const driver = Object.create(stock) as MatchMakerDriver;
@@ -33,12 +40,23 @@ export function gateDriver(stock: MatchMakerDriver, registry: RoomRegistry): Dri
 
   driver.insert = async (row) => {
     if (isHeld(row.roomId)) return true;
-    await registry.created(row.roomId);
-    if (stock.insert) return stock.insert(row);
-    await stock.persist(row, true);
-    return true;
+    const { roomId } = row;
+    let fresh = false;
+    let listed = false;
+    try {
+      fresh = await registry.created(roomId);
+      listed = stock.insert ? await stock.insert(row) : await stock.persist(row, true);
+    } catch (error) {
+      // core leaves such a room to its timeout: its disposal must keep off what has the id by then
+      (row as { roomId: string | undefined }).roomId = undefined;
+      throw error;
+    } finally {
+      // the room will not be: its id must not stay this host's, unless one of that id runs here
+      if (!listed && fresh && !localRoom(roomId)) registry.removed(roomId);
+    }
+    return listed;
   };
-  /** Rows that could not be written: the room's row as it is by then, or undefined for a room that is gone. */
+  /** Rows that could not be written: the room's, or undefined for a room that is gone. */
   const unwritten = new Map<string, IRoomCache | undefined>();
   /**
    * Joins and leaves of a room that runs do not fail because the store is away: Colyseus would not even close the
@@ -49,19 +67,35 @@ export function gateDriver(stock: MatchMakerDriver, registry: RoomRegistry): Dri
       return (await command()) as boolean;
     } catch (error) {
       if (!(error instanceof BatonError) || error.code !== 'BATON_STORE_UNAVAILABLE') throw error;
-      if (unwritten.size === 0) registry.whenStoreIsBack(writeAgain);
-      unwritten.set(roomId, row);
+      later(roomId, row);
       return false;
     }
   };
+  const later = (roomId: string, row: IRoomCache | undefined) => {
+    if (unwritten.size === 0) registry.whenStoreIsBack(writeAgain);
+    unwritten.set(roomId, row);
+  };
+  /** By now the room may run elsewhere, under a row of its new host, or another room have its id. */
   const writeAgain = async () => {
     const rows = [...unwritten];
     unwritten.clear();
     for (const [roomId, row] of rows) {
-      if (row === undefined) await write(roomId, row, () => stock.remove(roomId));
-      else if (row.roomId !== undefined && !held.has(roomId))
-        await write(roomId, row, () => stock.persist(row, true));
+      if (row === undefined) {
+        await write(roomId, row, () => unlist(roomId));
+        continue;
+      }
+      const room = localRoom(roomId);
+      if (!room || internals(room)._listing !== row || held.has(roomId)) continue;
+      if (registry.epoch(roomId) === undefined) continue;
+      if (trackOf(room).phase === 'frozen') later(roomId, row);
+      else await write(roomId, row, () => stock.persist(row, true));
     }
+  };
+  const unlist = async (roomId: string) => {
+    const row = (await stock.findByIds([roomId])).get(roomId);
+    if (row?.processId !== matchMaker.processId) return;
+    const room = localRoom(roomId);
+    if (!room || trackOf(room).phase === 'released') await stock.remove(roomId);
   };
 
   driver.persist = (row, create) => {
@@ -107,11 +141,6 @@ export function gateDriver(stock: MatchMakerDriver, registry: RoomRegistry): Dri
       const row = internals(room)._listing as IRoomCache;
       await stock.persist(row, true);
     },
-    async unlist(roomId) {
-      const row = (await stock.findByIds([roomId])).get(roomId);
-      if (row?.processId !== matchMaker.processId) return;
-      const room = matchMaker.getLocalRoomById(roomId);
-      if (!room || trackOf(room).phase === 'released') await stock.remove(roomId);
-    },
+    unlist,
   };
 }

@@ -1,5 +1,5 @@
 // A shell is an arriving room before its snapshot: made by the stock constructor and onCreate(), inert, unlisted.
-import { matchMaker, Room } from '@colyseus/core';
+import { CloseCode, matchMaker, Room } from '@colyseus/core';
 import { internals, REMOTE_METHODS } from '../../colyseus/room-internals.ts';
 import { roomClassMissing } from '../../errors.ts';
 import type { DriverGate } from './driver-gate.ts';
@@ -75,6 +75,24 @@ export function discardShell(room: Room, gates: Gates): void {
   discardRoom(room, gates);
   gates.driver.drop(room.roomId);
   gates.presence.drop(room.roomId);
+}
+
+/**
+ * Another host owns the id: this one was taken for dead, and there is a new room. The one that runs here ends with
+ * all its hooks, but what rooms have in common (row, call channel, lobby) is the other's.
+ * @returns false while a move holds the room
+ */
+export function endLostRoom(roomId: string, gates: Gates): boolean {
+  const room = matchMaker.getLocalRoomById(roomId) as Room | undefined;
+  if (!room) return true;
+  const track = trackOf(room);
+  const inner = internals(room);
+  if (track.phase !== 'live' || inner._internalState === 0) return false;
+  track.phase = 'released';
+  gates.presence.drop(roomId);
+  inner._listing = { ...inner._listing, roomId: undefined } as never;
+  room.disconnect(CloseCode.MAY_TRY_RECONNECT);
+  return true;
 }
 
 /** The room goes on after a move that did not happen. */
