@@ -3,6 +3,7 @@ import { Encoder } from '@colyseus/schema';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Family } from './schema/families.ts';
 import { families } from './schema/families.ts';
+import { generateFamily } from './schema/generate.ts';
 import { Random } from './schema/random.ts';
 import type { World } from './schema/world.ts';
 import { act, createWorld, flush, flushUnreliable, full, move, portrait, SlowMove } from './schema/world.ts';
@@ -95,4 +96,9 @@ describe('a state that moves', () => {
 
   test.each(families)('sends the bytes of one that stays: $name', (family) => run(family, false));
   test.each(families)('… also when it was copied while it ran: $name', (family) => run(family, true));
+
+  test.each([false, true])('… whatever its classes are (copied while it runs: %s)', (slowly) => {
+    const some = process.env.BATON_NIGHTLY ? 1000 : 25;
+    for (let seed = start; seed < start + some; seed++) lifetime(generateFamily(seed), seed, slowly);
+  });
 });

@@ -1,4 +1,5 @@
-// A room that moves between processes all the time sends, byte for byte, what a room that never moves sends.
+// A room that moves between processes all the time sends, byte for byte, what a room that never moves sends: whatever
+// its state classes are, whatever happens to the state, whoever comes, looks and goes.
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -9,89 +10,136 @@ import { Service } from '../support/service.ts';
 
 const app = path.join(path.dirname(fileURLToPath(import.meta.url)), 'fixtures', 'families.config.ts');
 const nightly = process.env['BATON_NIGHTLY'] === '1';
-const MOVES = nightly ? 2_000 : 40;
+/** Families of classes that are made up from the seed. */
+const GENERATED = nightly ? 100 : 14;
+const MOVES = nightly ? 100 : 26;
+const LEAST_MOVES = nightly ? 10_000 : 500;
+const MOST_CLIENTS = 6;
 const seed = Number(process.env['BATON_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 let service: Service;
 beforeAll(async () => {
-  service = await Service.start(app);
+  const env = { BATON_SEED: String(seed), BATON_GENERATED: String(GENERATED) };
+  service = await Service.start(app, { env });
 });
 afterAll(() => service?.stop());
 
+/** A room and those in it: the first one has no view and stays. */
 interface Table {
   clients: RawClient[];
   roomId: string;
 }
 
-/** Three clients: one without a view, two with. */
 async function seat(name: string): Promise<Table> {
   const first = await RawClient.join(service.url, `create/${name}`, {});
-  const others = [];
-  for (let i = 0; i < 2; i++)
-    others.push(await RawClient.join(service.url, `joinById/${first.roomId}`, { view: true }));
-  const clients = [first, ...others];
-  // every client has its first state before anything happens
-  for (const client of clients) await client.next(1);
-  return { clients, roomId: first.roomId };
+  await first.next(1);
+  return { clients: [first], roomId: first.roomId };
 }
 
-/** Everything the clients got after joining, with what identifies one session taken out. */
-async function settle({ clients }: Table): Promise<void> {
+async function join({ clients, roomId }: Table, view: boolean): Promise<void> {
+  const client = await RawClient.join(service.url, `joinById/${roomId}`, { view });
+  await client.next(1); // it has its first state before anything else happens
+  clients.push(client);
+}
+
+async function leave({ clients }: Table, at: number): Promise<void> {
+  const [gone] = clients.splice(at, 1);
+  gone!.close();
   const asker = clients[0]!;
-  const before = asker.frames.length;
-  asker.send('full', 0);
-  let at = before;
-  for (;;) {
-    await asker.next(at);
-    if (asker.frames.slice(before).some((frame) => frame.includes('done'))) return;
-    at = asker.frames.length;
+  for (let here = 0; here !== clients.length; ) {
+    const before = asker.frames.length;
+    asker.send('count', 0);
+    await asker.next(before);
+    here = asker.frames.findLast(isCount)!.at(-1)!;
   }
 }
 
-for (const [i, family] of families.entries()) {
-  test(
-    `${family.name}: ${MOVES} moves, seed ${seed}`,
-    async () => {
-      const random = new Random(seed + i);
-      const moved = await seat(`family${i}`);
-      const still = await seat(`family${i}`);
-      for (let move = 0; move < MOVES; move++) {
-        for (let n = random.int(4); n >= 0; n--) {
-          const command = random.chance(0.3) ? 'patch' : 'act';
-          const value = random.int(2 ** 31);
-          for (const table of [moved, still]) table.clients[0]!.send(command, value);
-        }
-        await settle(moved);
-        await settle(still);
-        await service.moveAway(moved.roomId);
-        // a move sends what is due; the room that stays does so here
-        still.clients[0]!.send('patch', 0);
-        await settle(moved);
-        await settle(still);
-        compare(moved, still, `move ${move}, seed ${seed}`);
-      }
-      for (const table of [moved, still]) for (const client of table.clients) client.close();
-    },
-    nightly ? 1_800_000 : 60_000,
-  );
+/** Type `here` and a small number; how often it was asked says nothing. */
+const isCount = (frame: Buffer) => frame[0] === 13 && frame.toString('latin1', 2, 6) === 'here';
+const isDone = (frame: Buffer) => frame[0] === 13 && frame.toString('latin1', 2, 6) === 'done';
+
+/** What a client would get that joins now, then everybody has all that was sent so far. */
+async function settle({ clients }: Table): Promise<void> {
+  const before = clients.map(({ frames }) => frames.length);
+  clients[0]!.send('full', 0);
+  for (const [i, client] of clients.entries()) {
+    for (let at = before[i]!; !client.frames.slice(before[i]).some(isDone); at = client.frames.length)
+      await client.next(at);
+  }
+}
+
+let moves = 0;
+
+async function live(room: string, random: Random): Promise<void> {
+  const moved = await seat(room);
+  const still = await seat(room);
+  const both = (work: (table: Table) => unknown) => Promise.all([work(moved), work(still)]);
+  for (const view of [true, true]) await both((table) => join(table, view));
+  for (let move = 0; move < MOVES; move++) {
+    const where = `move ${move} of ${room}, seed ${seed}`;
+    for (let n = random.int(4); n >= 0; n--) {
+      const command = random.chance(0.3) ? 'patch' : 'act';
+      const value = random.int(2 ** 31);
+      await both(({ clients }) => clients[0]!.send(command, value));
+    }
+    await both(settle);
+    compare(moved, still, where);
+    if (random.chance(0.2) && moved.clients.length < MOST_CLIENTS) {
+      const view = random.chance(0.6);
+      await both((table) => join(table, view));
+    } else if (random.chance(0.2) && moved.clients.length > 1) {
+      const at = 1 + random.int(moved.clients.length - 1);
+      await both((table) => leave(table, at));
+    }
+    await service.moveAway(moved.roomId);
+    moves++;
+    // a move sends what is due; the room that stays does so here
+    still.clients[0]!.send('patch', 0);
+    await both(settle);
+    compare(moved, still, where);
+  }
+  await both(({ clients }) => {
+    for (const client of clients) client.close();
+  });
 }
 
 /** The first frame carries the client's own reconnection token. */
 function compare(moved: Table, still: Table, where: string): void {
+  const hex = (client: RawClient) =>
+    client.frames
+      .splice(1)
+      .filter((frame) => !isCount(frame))
+      .map((frame) => frame.toString('hex'));
   moved.clients.forEach((client, i) => {
-    const a = client.frames.slice(1).map((frame) => frame.toString('hex'));
-    const b = still.clients[i]!.frames.slice(1).map((frame) => frame.toString('hex'));
+    const a = hex(client);
+    const b = hex(still.clients[i]!);
     const differs = a.findIndex((frame, at) => frame !== b[at]);
-    if (differs >= 0 || a.length !== b.length) {
-      expect({ where, client: i, frame: differs, hex: a[differs], frames: a.length }).toEqual({
-        where,
-        client: i,
-        frame: differs,
-        hex: b[differs],
-        frames: b.length,
-      });
-    }
-    client.frames.splice(1);
-    still.clients[i]!.frames.splice(1);
+    if (differs < 0 && a.length === b.length) return;
+    const at = (frames: string[]) => ({
+      where,
+      client: i,
+      frame: differs,
+      hex: frames[differs],
+      frames: frames.length,
+    });
+    expect(at(a)).toEqual(at(b));
   });
 }
+
+const timeout = nightly ? 1_800_000 : 60_000;
+
+test.each(families.map(({ name }, i) => [name, i] as const))(
+  `%s: ${MOVES} moves, seed ${seed}`,
+  (_name, i) => live(`family${i}`, new Random(seed + i)),
+  timeout,
+);
+
+test.each(Array.from({ length: GENERATED }, (_, i) => seed + i))(
+  `classes made up from seed %i: ${MOVES} moves`,
+  (own) => live(`family${families.length + own - seed}`, new Random(own)),
+  timeout,
+);
+
+test(`that were ${LEAST_MOVES} moves or more`, () => {
+  expect(moves).toBeGreaterThanOrEqual(LEAST_MOVES);
+});

@@ -25,7 +25,9 @@ export function assertVersions(resolver: string): void {
   const core = installed(CORE, resolver) ?? installed(CORE, own);
   for (const [name, expected] of Object.entries(TESTED_VERSIONS)) {
     const found =
-      OF_CORE.has(name) && core ? installed(name, core.file) : (installed(name, resolver) ?? installed(name, own));
+      OF_CORE.has(name) && core
+        ? installed(name, core.file)
+        : (installed(name, resolver) ?? installed(name, own));
     if (found?.version !== expected)
       throw unsupportedColyseus({ package: name, found: found?.version ?? 'no version', expected });
   }

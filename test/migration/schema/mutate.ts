@@ -41,6 +41,16 @@ function primitive(type: string, random: Random, tame = false): unknown {
       return random.chance(0.5);
     case 'bigint64':
       return BigInt(random.int(1e9)) * 4294967296n - 5n;
+    case 'biguint64':
+      return BigInt(random.int(1e9)) * 4294967296n + 5n;
+    case 'int64':
+      return (random.int(2 ** 31) - 2 ** 30) * 65536;
+    case 'uint64':
+      return random.int(2 ** 31) * 65536;
+    case 'int8':
+      return random.int(256) - 128;
+    case 'uint32':
+      return random.int(2 ** 31) * 2;
     case 'uint8':
       return random.int(256);
     case 'uint16':

@@ -8,8 +8,8 @@ import {
   internals,
   REWIND_HISTORY,
   type RewindInternals,
-  rewindInUse,
   type RoomClient,
+  rewindInUse,
 } from '../../colyseus/room-internals.ts';
 import { rawOf, rootOf } from '../../colyseus/schema-internals.ts';
 import { roomImmovable } from '../../errors.ts';
