@@ -25,15 +25,45 @@ test('the Node versions are those of the launcher and of the package', () => {
   expect(read(page)).toContain(`\`node\` ${JSON.parse(read('server/package.json')).dependencies.node})`);
 });
 
-test('every internal of Room is named, and every file that declares some is linked', () => {
+const membersOf = (body: string) =>
+  [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[:(]/gm)].map(([, name]) => name!);
+
+test('every internal of rooms, servers and timers is named, and every file that declares some is linked', () => {
   const text = read(page);
-  const body = /interface RoomInternals \{([\s\S]*?)\n\}/.exec(
+  const room = /interface RoomInternals \{[\s\S]*?\n\}/.exec(
     read('server/src/colyseus/room-internals.ts'),
-  )![1]!;
-  const names = [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[:(]/gm)].map(([, name]) => name!);
-  expect(names.length).toBeGreaterThan(15);
+  )![0];
+  const others = ['server', 'timer'].map((part) => read(`server/src/colyseus/${part}-internals.ts`));
+  const names = [room, ...others].flatMap(membersOf);
+  expect(names.length).toBeGreaterThan(30);
   expect(names.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
   for (const file of filesOf('server/src/colyseus', '.ts')) expect(text).toContain(`](../${file})`);
+});
+
+test('internals are declared nowhere else', () => {
+  const folder = 'server/src/colyseus';
+  const declared = filesOf(folder, '.ts').flatMap((file) => membersOf(read(file)));
+  const internal = declared.filter(
+    (name) => name.startsWith('_') || name === 'bootRuntime' || name === 'invokeMethod',
+  );
+  expect(internal.length).toBeGreaterThan(20);
+  // as a member of a type, on its own line or within braces
+  const own = new RegExp(
+    `(?:^|[{;])\\s*(?:readonly )?(${internal.join('|')})\\??(?:\\([^)]*\\))?: [^;]*;`,
+    'm',
+  );
+  // a type that looks into what Colyseus hides; Node's own are looked into elsewhere
+  const cast = /as unknown as \{ (?!\[)(?!_onTimeout|_load|_handle|_createServerHandle)\w+\??[:(]/;
+  // one implements what Colyseus keeps on clients; the bots are clients
+  const apart = [folder, 'server/src/transport/client.ts', 'server/src/cli/bots'];
+  for (const file of filesOf('server/src', '.ts')) {
+    if (apart.some((path) => file.startsWith(path))) continue;
+    expect([file, own.exec(read(file))?.[1], cast.exec(read(file))?.[0]]).toEqual([
+      file,
+      undefined,
+      undefined,
+    ]);
+  }
 });
 
 test('every patch of a prototype is listed, and nothing else', () => {

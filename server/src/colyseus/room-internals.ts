@@ -1,5 +1,6 @@
-// What Baton touches inside @colyseus/core 0.18.17 besides its public API. Everything is listed here and nowhere
-// else, so that a new Colyseus version means reading one file against its sources.
+// What Baton touches of rooms and their clients inside @colyseus/core 0.18.17 besides the public API. What it touches
+// inside Colyseus is declared in this folder and nowhere else, so that a new version means reading a few files against
+// its sources.
 import type { EventEmitter } from 'node:events';
 import { type Client, type ClientPrivate, type IRoomCache, Rewind, type Room } from '@colyseus/core';
 import type { Encoder } from '@colyseus/schema';
@@ -41,6 +42,8 @@ export interface RoomInternals {
     options?: { reconnectionToken?: string; skipHandshake?: boolean },
   ): Promise<void>;
   _onLeave(client: unknown, code?: number): Promise<unknown>;
+  /** Every frame of a client that has joined. */
+  _onMessage(client: Client, frame: Buffer): void;
   _reserveSeat(
     sessionId: string,
     options?: unknown,

@@ -9,6 +9,7 @@ import {
   type ServerOptions,
   type Transport,
 } from '@colyseus/core';
+import { serverInternals, serverPrototype, transportInternals } from '../colyseus/server-internals.ts';
 import { appFailed, appInvalid, BatonError } from '../errors.ts';
 import type { Log } from '../telemetry/index.ts';
 import { BatonTransport, type BatonTransportOptions } from '../transport/index.ts';
@@ -81,10 +82,7 @@ export async function loadApp(path: string, services: AppServices): Promise<Load
 
 /** Every Server of this process runs on Baton, and listens when the host is ready for it. */
 function takeOverServers(services: AppServices, provide: (options: ServerOptions) => BatonTransport) {
-  const proto = Server.prototype as unknown as {
-    bootRuntime(this: Server): void;
-    listen(this: Server, port: number): Promise<void>;
-  };
+  const proto = serverPrototype();
   const { bootRuntime, listen } = proto;
   proto.bootRuntime = function (this: Server) {
     Object.assign(this.options, {
@@ -96,7 +94,7 @@ function takeOverServers(services: AppServices, provide: (options: ServerOptions
       gracefullyShutdown: false, // signals are the supervisor's
       greet: false,
     });
-    (this as unknown as { greet: boolean }).greet = false;
+    serverInternals(this).greet = false;
     bootRuntime.call(this);
   };
   const listened = new Promise<Server>((resolve) => {
@@ -169,23 +167,13 @@ function isToolsConfig(value: unknown): value is ToolsConfig {
   );
 }
 
+type Given<K extends keyof BatonTransportOptions> = NonNullable<BatonTransportOptions[K]>;
+
 /** Options that an app gave to its own WebSocketTransport hold for Baton's, too. */
 function optionsOf(own: unknown, log: Log): BatonTransportOptions {
   if (!own) return {};
   if (own instanceof BatonTransport) return own['settings'];
-  const ws = own as {
-    pingIntervalMS?: number;
-    pingMaxRetries?: number;
-    _beforeUpgrade?: BatonTransportOptions['beforeUpgrade'];
-    wss?: {
-      options?: {
-        maxPayload?: number;
-        handleProtocols?: BatonTransportOptions['handleProtocols'];
-        verifyClient?: unknown;
-      };
-    };
-    server?: BatonTransportOptions['server'];
-  };
+  const ws = transportInternals(own as Transport);
   log.info(
     `${(own as object).constructor.name} of the app is replaced by BatonTransport with the same options`,
   );
@@ -195,10 +183,10 @@ function optionsOf(own: unknown, log: Log): BatonTransportOptions {
   return {
     ...(ws.pingIntervalMS === undefined ? {} : { pingInterval: ws.pingIntervalMS }),
     ...(ws.pingMaxRetries === undefined ? {} : { pingMaxRetries: ws.pingMaxRetries }),
-    ...(ws._beforeUpgrade ? { beforeUpgrade: ws._beforeUpgrade } : {}),
+    ...(ws._beforeUpgrade ? { beforeUpgrade: ws._beforeUpgrade as Given<'beforeUpgrade'> } : {}),
     ...(maxPayload === undefined ? {} : { maxPayload }),
-    ...(handleProtocols ? { handleProtocols } : {}),
-    ...(verifyClient ? { verifyClient } : {}),
+    ...(handleProtocols ? { handleProtocols: handleProtocols as Given<'handleProtocols'> } : {}),
+    ...(verifyClient ? { verifyClient: verifyClient as Given<'verifyClient'> } : {}),
     ...(ws.server ? { server: ws.server } : {}),
   };
 }

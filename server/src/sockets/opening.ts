@@ -1,20 +1,14 @@
 // How a plain Colyseus client opens a socket: every joinOrCreate() on a mapping makes a socket of its own, without
 // looking for a room to join and without waiting for others who open one on the same mapping.
 import { type AuthContext, ErrorCode, matchMaker, ServerError } from '@colyseus/core';
+import { controllerInternals } from '../colyseus/server-internals.ts';
 import { SocketRoom } from './socket-room.ts';
 
 const OPENING = new Set(['joinOrCreate', 'create']);
 
 /** @param isMapping whether rooms of this name are hosted sockets */
 export function openDirectly(isMapping: (roomName: string) => boolean): void {
-  const controller = matchMaker.controller as {
-    invokeMethod(
-      method: string,
-      roomName: string,
-      options?: Record<string, unknown>,
-      auth?: AuthContext,
-    ): Promise<unknown>;
-  };
+  const controller = controllerInternals();
   const stock = controller.invokeMethod;
   controller.invokeMethod = async function (method, roomName, options, auth) {
     if (!isMapping(roomName)) return stock.call(this, method, roomName, options, auth);

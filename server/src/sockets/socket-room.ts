@@ -1,5 +1,6 @@
 // The room behind a hosted socket. Everything it keeps is plain, so it moves like any other room.
 import { type AuthContext, type Client, ClientState, Room } from '@colyseus/core';
+import { internals, type RoomClient } from '../colyseus/room-internals.ts';
 import {
   type BatonError,
   heldOverflow,
@@ -95,7 +96,7 @@ export class SocketRoom extends Room implements HostedSocket {
 
   /** Every frame of the client. Data goes on to the peer as it came; everything else stays Colyseus' business. */
   protected take(client: Client, frame: Uint8Array): boolean {
-    if ((client as unknown as { state: ClientState }).state === ClientState.LEAVING) return true;
+    if ((client as RoomClient).state === ClientState.LEAVING) return true;
     if (!this.withinRate()) return true;
     if (!isData(frame)) return false;
     const type = reservedType(frame);
@@ -140,7 +141,7 @@ export class SocketRoom extends Room implements HostedSocket {
   deliver(frame: Uint8Array): void {
     const client = this.clients[0];
     if (!client) return;
-    if ((client as unknown as { state: ClientState }).state === ClientState.JOINED) {
+    if ((client as RoomClient).state === ClientState.JOINED) {
       client.raw(frame);
       return;
     }
@@ -217,8 +218,7 @@ export class SocketRoom extends Room implements HostedSocket {
   }
 }
 
-const stockOnMessage = (Room.prototype as unknown as { _onMessage(client: Client, frame: Buffer): void })
-  ._onMessage;
+const stockOnMessage = internals(Room.prototype)._onMessage;
 Object.defineProperty(SocketRoom.prototype, '_onMessage', {
   configurable: true,
   writable: true,

@@ -105,6 +105,5 @@ export interface RoomLike {
   presence: any;
   clients: any;
   plugins?: any;
-  _autoPlugins?: any;
   [field: string | symbol]: any;
 }

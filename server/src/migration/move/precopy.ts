@@ -1,5 +1,6 @@
 // Sending most of a large state while its room runs: slices of a few milliseconds, the room's own work in between.
 import { serialize } from 'node:v8';
+import { rootOf } from '../../colyseus/schema-internals.ts';
 import { encoderOf } from '../room/capture.ts';
 import { PreCopySource } from '../schema/index.ts';
 import type { Departure } from './departure.ts';
@@ -16,7 +17,7 @@ export async function preCopy(
   send: (bytes?: Uint8Array) => Promise<unknown>,
 ): Promise<void> {
   const encoder = encoderOf(departure.room);
-  if (!encoder || (encoder.root as unknown as { nextUniqueId: number }).nextUniqueId < MIN_INSTANCES) return;
+  if (!encoder || rootOf(encoder).nextUniqueId < MIN_INSTANCES) return;
   const source = new PreCopySource(encoder);
   departure.ahead = { source, encoder };
   for (let pass = 0; pass <= MORE_PASSES; pass++) {

@@ -12,6 +12,7 @@ import {
   rewindInUse,
 } from '../../colyseus/room-internals.ts';
 import { rawOf, rootOf } from '../../colyseus/schema-internals.ts';
+import { delayedInternals } from '../../colyseus/timer-internals.ts';
 import { roomImmovable } from '../../errors.ts';
 import type { Pickled } from '../fields/index.ts';
 import { captureFields, FieldPickler, fingerprint } from '../fields/index.ts';
@@ -157,7 +158,7 @@ function timerRecord(room: Room, delayed: Delayed, pickle: Pickle): TimerRecord 
     active: delayed.active,
   };
   if (delayed.active && !isMadeThere(room, delayed)) {
-    const args = (delayed as unknown as { args?: unknown[] }).args ?? [];
+    const args = delayedInternals(delayed).args ?? [];
     const described = describeTimer(room, delayed);
     if (described.kind === 'movable') record.handler = { ref: described.ref, h: described.h };
     record.args = args.map((value, i) => pickle(value, `clock timer ${record.name} argument ${i}`));

@@ -1,14 +1,8 @@
 // The few prototype patches that let a stock Room be followed and stopped. They keep the stock behaviour; see
 // docs/compatibility.md for the list.
-import {
-  type Client,
-  matchMaker,
-  type Presence,
-  RegisteredHandler,
-  Room,
-  type StepContext,
-} from '@colyseus/core';
+import { type Client, matchMaker, type Presence, Room, type StepContext } from '@colyseus/core';
 import { internals, type RoomClient, type RoomInternals } from '../../colyseus/room-internals.ts';
+import { handlerPrototype } from '../../colyseus/server-internals.ts';
 import { claimObjects } from '../fields/index.ts';
 import { followMethods } from './methods.ts';
 import { startFixed, startVariable, stopLoops } from './simulation.ts';
@@ -275,9 +269,9 @@ function subStepCount(value: number | undefined): number | undefined {
 
 /** A room that is arriving, frozen or gone tells no lobby and no `define().on(…)` listener anything. */
 function patchEvents(): void {
-  const handler = RegisteredHandler.prototype as unknown as { emit: Function };
+  const handler = handlerPrototype();
   const stock = handler.emit;
-  handler.emit = function (this: unknown, event: string, ...args: unknown[]) {
+  handler.emit = function (event, ...args) {
     const room = args[0];
     if (room instanceof Room && trackOf(room).silent) return false;
     return stock.call(this, event, ...args);

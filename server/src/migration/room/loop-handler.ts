@@ -1,12 +1,13 @@
 // What a game loop calls, as data: a loop that onCreate() did not begin moves when its callback is a method.
 import type { Room } from '@colyseus/core';
+import { INTERVAL } from '../../colyseus/timer-internals.ts';
 import { describeHandler, type HandlerDescription, type Problem } from '../fields/index.ts';
 import type { LoopRequest } from './loop.ts';
 import { trackOf } from './track.ts';
 
 /** A loop is an interval that no clock counts. */
 export function describeLoop(room: Room, request: LoopRequest): HandlerDescription {
-  const delayed = { type: 0, handler: request.callback };
+  const delayed = { type: INTERVAL, handler: request.callback };
   return describeHandler({ room, delayed, timers: { nameOf: () => 'dloop' } });
 }
 

@@ -1,5 +1,6 @@
 // Clock, timers and game loop of an arriving room: what its onCreate() made here goes on where it was there.
 import type { Delayed, Room } from '@colyseus/core';
+import { delayedInternals, INTERVAL } from '../../colyseus/timer-internals.ts';
 import { moveFailed } from '../../errors.ts';
 import { type ClassRegistry, type FieldUnpickler, findHandler, fingerprint } from '../fields/index.ts';
 import { startFixed, startVariable } from './simulation.ts';
@@ -125,7 +126,7 @@ export function restoreTimers(given: TimerRestore): void {
     const values = record.args.map((value) =>
       given.unpickler.unpickle(value, undefined, `clock timer ${record.name}`),
     );
-    (timers.get(record.name) as unknown as { args: unknown[] }).args = values;
+    delayedInternals(timers.get(record.name)!).args = values;
   }
   room.clock.delayed = running;
   setTimerCount(room, Math.max(timerCount(room), snapshot.clock.timers));
@@ -142,7 +143,7 @@ function remake({ room, timers, classes, sameCode }: TimerRestore, record: Timer
     });
   }
   const call = (...args: unknown[]) => handler.apply(room, args);
-  const make = record.type === 0 ? room.clock.setInterval : room.clock.setTimeout;
+  const make = record.type === INTERVAL ? room.clock.setInterval : room.clock.setTimeout;
   const delayed = make.call(room.clock, call, record.time) as Delayed;
   nameTimer(delayed, record.name);
   keepHandler(delayed, handler as (...args: unknown[]) => unknown);

@@ -1,6 +1,12 @@
 // Clock timers of a room get names that both hosts agree on: `c<n>` for the n-th timer made while the room was
 // created (the target's onCreate() makes it, too), `d<n>` for later ones.
-import { Clock, type Delayed, type Room } from '@colyseus/core';
+import type { Clock, Delayed, Room } from '@colyseus/core';
+import {
+  type DelayedInternals,
+  delayedInternals,
+  INTERVAL,
+  timerMethods,
+} from '../../colyseus/timer-internals.ts';
 import { describeHandler, fingerprint, type HandlerDescription, type Problem } from '../fields/index.ts';
 import { trackOf } from './track.ts';
 
@@ -10,7 +16,7 @@ const kHandler = Symbol('baton.timerHandler');
 const kMade = Symbol('baton.timersOfCreation');
 
 type Handler = (...args: unknown[]) => unknown;
-type NamedDelayed = Delayed & { [kName]?: string; [kHandler]?: Handler; handler: Handler };
+type NamedDelayed = Delayed & DelayedInternals & { [kName]?: string; [kHandler]?: Handler };
 type RoomClock = InstanceType<typeof Clock> & { [kRoom]?: Room; [kName]?: number; [kMade]?: NamedDelayed[] };
 
 /** Lets a clock know its room; timers made by class field initialisers before that count as made at creation. */
@@ -21,7 +27,7 @@ export function bindClock(room: Room): void {
   // core's constructor put its guards over these methods: the function the game passed is lost behind them
   for (const method of ['setTimeout', 'setInterval'] as const) {
     const guarded = clock[method] as Function;
-    (clock as unknown as Record<string, Function>)[method] = (handler: Handler, ...rest: unknown[]) => {
+    timerMethods(clock)[method] = (handler: Handler, ...rest: unknown[]) => {
       const delayed = guarded.call(clock, handler, ...rest) as NamedDelayed;
       delayed[kHandler] = handler;
       return delayed;
@@ -47,17 +53,13 @@ export function runWhileCreating(room: Room, creation: Promise<unknown>): void {
   const timer = setInterval(() => {
     const now = Date.now();
     for (const delayed of [...room.clock.delayed] as NamedDelayed[]) {
-      if (delayed.active && (delayed as unknown as { type: number }).type !== INTERVAL)
-        delayed.tick(now - last);
+      if (delayed.active && delayedInternals(delayed).type !== INTERVAL) delayed.tick(now - last);
     }
     last = now;
   }, 10);
   const end = () => clearInterval(timer);
   creation.then(end, end);
 }
-
-/** Delayed's own number. */
-const INTERVAL = 0;
 
 /** Name of a timer, or undefined when it belongs to no room's clock. */
 export function timerName(delayed: Delayed): string | undefined {
@@ -112,7 +114,7 @@ export interface TimerSketch {
 }
 
 export function sketchOf(delayed: Delayed): TimerSketch {
-  const type = (delayed as unknown as { type: number }).type;
+  const { type } = delayedInternals(delayed);
   return { name: timerName(delayed)!, type, code: fingerprint(timerHandler(delayed)) };
 }
 
@@ -157,7 +159,7 @@ function follow(clock: RoomClock, delayed: NamedDelayed): void {
 
 /** Patches the clock class once per process. */
 export function installTimers(): void {
-  const proto = Clock.prototype as unknown as Record<'setTimeout' | 'setInterval' | 'duration', Function>;
+  const proto = timerMethods();
   for (const method of ['setTimeout', 'setInterval', 'duration'] as const) {
     const stock = proto[method];
     proto[method] = function (this: RoomClock, ...args: unknown[]) {
