@@ -1,4 +1,5 @@
 // Rooms of a real service move between real processes while players on the unmodified SDK play.
+import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -14,6 +15,11 @@ beforeAll(async () => {
 afterAll(() => service?.stop());
 
 const settled = (player: Player) => until(() => player.pongs.length === player.sent, 'every answer');
+
+test('the hosts run on the Node that runs the tests', async () => {
+  const programs = (await service.hosts()).map(({ pid }) => fs.readlinkSync(`/proc/${pid}/exe`));
+  expect(programs).toEqual([process.execPath, process.execPath].map((file) => fs.realpathSync(file)));
+});
 
 describe('a room that moves', () => {
   test('its players notice nothing in 30 moves under load', async () => {
