@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Starts Baton's command line on a Node that is new enough: this one, or the one installed with the package.
+// Starts Baton's command line on a Node that is new enough: this one, or the package `node` that a checkout installs.
 // Plain JavaScript that any Node since 18 can read.
 import { spawn } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
@@ -23,8 +23,8 @@ function findNode() {
     // Told below.
   }
   process.stderr.write(
-    `baton: Node ${oldestNode.join('.')} or newer is needed, this is ${process.version}, and the one that comes with ` +
-      'Baton is not installed. Update Node, or install again with install scripts allowed.\n',
+    `baton: Node ${oldestNode.join('.')} or newer is needed, this is ${process.version}. Update Node, or run ` +
+      '`npm install node@24` where Baton is installed, with install scripts allowed.\n',
   );
   return process.exit(2);
 }

@@ -36,6 +36,42 @@ function launch(args: string[], cwd: string): CommandLine {
   return new CommandLine(args, { command: [launcher], cwd });
 }
 
+/** The launcher alone, started by a Node that says it is 22.18. @param others packages installed beside it */
+function launchOnOldNode(others: (modules: string) => void = () => {}): Promise<Outcome> {
+  const dir = tempDir();
+  const modules = path.join(dir, 'node_modules');
+  const [copy, old] = [path.join(dir, 'bin', 'baton.mjs'), path.join(dir, 'old.cjs')];
+  fs.mkdirSync(path.dirname(copy));
+  fs.mkdirSync(modules);
+  fs.copyFileSync(launcher, copy);
+  others(modules);
+  const claims = Object.entries({ version: 'v22.18.0', versions: { node: '22.18.0' } });
+  const lines = claims.map(
+    ([key, value]) => `Object.defineProperty(process, '${key}', { value: ${JSON.stringify(value)} });`,
+  );
+  fs.writeFileSync(old, lines.join('\n'));
+  return new CommandLine(['status'], { command: ['--require', old, copy], cwd: dir }).outcome;
+}
+
+describe('on a Node that is too old', () => {
+  test('says which one is needed', async () => {
+    const { code, stderr } = await launchOnOldNode();
+    expect(stderr).toMatch(/^baton: Node 22\.19 or newer is needed, this is v22\.18\.0\. Update Node, or .*\n$/);
+    expect(code).toBe(2);
+  });
+
+  test('takes that of the package `node`, where one is installed', async () => {
+    const { code, stdout } = await launchOnOldNode((modules) => {
+      fs.symlinkSync(fileURLToPath(new URL('../../node_modules/tsx', import.meta.url)), `${modules}/tsx`);
+      fs.mkdirSync(`${modules}/node/bin`, { recursive: true });
+      fs.writeFileSync(`${modules}/node/package.json`, '{ "name": "node" }');
+      fs.writeFileSync(`${modules}/node/bin/node`, '#!/bin/sh\necho "got $*"\n', { mode: 0o755 });
+    });
+    expect(stdout).toMatch(/^got .*main\.js status\n$/);
+    expect(code).toBe(0);
+  });
+});
+
 describe('npx baton', () => {
   test('runs a TypeScript app with decorators and no tsconfig, and operates it', async () => {
     const cwd = newProject();

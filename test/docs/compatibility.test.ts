@@ -18,11 +18,12 @@ test('the Colyseus versions are those that a host accepts, and the app of the re
   }
 });
 
-test('the Node versions are those of the launcher and of the package', () => {
+test('the Node versions are those of the launcher and of the packages', () => {
   const [, major, minor] = /oldestNode = \[(\d+), (\d+)\]/.exec(read('server/bin/baton.mjs'))!;
   const nodes = rowsOf(page, 'Node').map(([version]) => version);
   expect(nodes).toContain(`${major}.${minor} and newer ${major}`);
-  expect(read(page)).toContain(`\`node\` ${JSON.parse(read('server/package.json')).dependencies.node})`);
+  expect(JSON.parse(read('server/package.json')).engines.node).toBe(`>=${major}.${minor}`);
+  expect(read(page)).toContain(`\`node\` ${JSON.parse(read('package.json')).devDependencies.node})`);
 });
 
 const membersOf = (body: string) =>

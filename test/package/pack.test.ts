@@ -30,7 +30,7 @@ beforeAll(async () => {
   const tarballs = (await readdir(folder)).filter((name) => name.endsWith('.tgz')).map((name) => `./${name}`);
   expect(tarballs).toHaveLength(3);
   await cp(join(root, 'test/package/app'), folder, { recursive: true });
-  const manifest = { name: 'app', private: true, type: 'module', allowScripts: { node: true } };
+  const manifest = { name: 'app', private: true, type: 'module' };
   await writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
   const compilerOptions = {
     target: 'ES2023',
