@@ -10,12 +10,15 @@ const CASES = [
   { name: '100 clients 10000 instances', room: 'bigfield', clients: 100, moves: 100 },
 ];
 const WARM_UP_MOVES = 20;
+const QUICK_MOVES = 2;
 const PAUSE_MS = 30;
 const HZ = 10;
 
 type Case = (typeof CASES)[number];
 
-async function measure({ api, port }: BenchService, { name, room, clients, moves }: Case, report: Report) {
+async function measure({ api, port }: BenchService, { name, room, clients, ...full }: Case, report: Report) {
+  const moves = report.quick ? QUICK_MOVES : full.moves;
+  const warmUp = report.quick ? 0 : WARM_UP_MOVES;
   const swarm = new Child('clients/swarm.ts', { execArgv: ['--disable-warning=ExperimentalWarning'] });
   try {
     await swarm.call('crowd', { port, room, count: clients });
@@ -24,11 +27,11 @@ async function measure({ api, port }: BenchService, { name, room, clients, moves
     const hosts = (await api.hosts()).map(({ id }) => id);
     let at = known.host;
     const blackouts: number[] = [];
-    for (let n = 0; n < WARM_UP_MOVES + moves; n++) {
-      progress(`${name}: move ${n + 1} of ${WARM_UP_MOVES + moves}`);
+    for (let n = 0; n < warmUp + moves; n++) {
+      progress(`${name}: move ${n + 1} of ${warmUp + moves}`);
       const { blackoutMs, to } = await api.migrate(known.roomId, hosts.find((host) => host !== at)!);
       at = to;
-      if (n >= WARM_UP_MOVES) blackouts.push(blackoutMs);
+      if (n >= warmUp) blackouts.push(blackoutMs);
       await after(PAUSE_MS);
     }
     const { closed } = await swarm.call<{ closed: number }>('counts');

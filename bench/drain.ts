@@ -3,12 +3,12 @@ import { Child } from './child.ts';
 import { median, progress, type Report } from './report.ts';
 import { startService } from './service.ts';
 
-const ROOMS = 1000;
-const ROUNDS = 3;
+const FULL = { rooms: 1000, rounds: 3 };
+const QUICK = { rooms: 4, rounds: 1 };
 const SWARMS = 2;
 
 /** @returns seconds */
-async function drainOnce(note: (text: string) => void): Promise<number> {
+async function drainOnce(rooms: number, note: (text: string) => void): Promise<number> {
   const service = await startService();
   const swarms = Array.from(
     { length: SWARMS },
@@ -16,8 +16,8 @@ async function drainOnce(note: (text: string) => void): Promise<number> {
   );
   try {
     const { api, port } = service;
-    note(`${ROOMS} rooms with two players each`);
-    const join = { port, dialect: 'colyseus', count: ROOMS / SWARMS, prefix: '' };
+    note(`${rooms} rooms with two players each`);
+    const join = { port, dialect: 'colyseus', count: rooms / SWARMS, prefix: '' };
     await Promise.all(swarms.map((swarm) => swarm.call('pairs', join, 120_000)));
     const talk = { dialect: 'colyseus', kind: 'value', size: 16, hz: 1 };
     await Promise.all(swarms.map((swarm) => swarm.call('start', talk)));
@@ -26,7 +26,7 @@ async function drainOnce(note: (text: string) => void): Promise<number> {
     const [host] = full;
     note(`draining ${host}`);
     const { refused, moved, seconds } = await api.drain(host!);
-    if (moved !== ROOMS) throw new Error(`${moved} of ${ROOMS} rooms moved: ${refused[0]?.reason}`);
+    if (moved !== rooms) throw new Error(`${moved} of ${rooms} rooms moved: ${refused[0]?.reason}`);
     const counts = await Promise.all(swarms.map((swarm) => swarm.call<{ closed: number }>('counts')));
     const closed = counts.reduce((sum, one) => sum + one.closed, 0);
     if (closed > 0) throw new Error(`${closed} clients lost their connection`);
@@ -38,9 +38,10 @@ async function drainOnce(note: (text: string) => void): Promise<number> {
 }
 
 export async function drain(report: Report): Promise<void> {
+  const { rooms, rounds } = report.quick ? QUICK : FULL;
   const seconds: number[] = [];
-  for (let n = 1; n <= ROUNDS; n++)
-    seconds.push(await drainOnce((text) => progress(`round ${n} of ${ROUNDS}: ${text}`)));
+  for (let n = 1; n <= rounds; n++)
+    seconds.push(await drainOnce(rooms, (text) => progress(`round ${n} of ${rounds}: ${text}`)));
   progress('');
-  report.add(`${ROOMS} rooms, 2 clients each`, 'baton', median(seconds), 's');
+  report.add(`${rooms} rooms, 2 clients each`, 'baton', median(seconds), 's');
 }

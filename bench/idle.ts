@@ -2,11 +2,10 @@
 import { setTimeout as after } from 'node:timers/promises';
 import { Child } from './child.ts';
 import { median, progress, type Report } from './report.ts';
-import { baton, colyseus, type Subject } from './subjects.ts';
+import { baton, colyseus, type Measured, type Subject } from './subjects.ts';
 
-const CLIENTS = 2000;
-const FIRST = 200;
-const ROUNDS = 3;
+const FULL = { clients: 2000, first: 200, rounds: 3 };
+const QUICK = { clients: 20, first: 2, rounds: 1 };
 
 interface Memory {
   rss: number;
@@ -14,7 +13,7 @@ interface Memory {
 }
 
 /** Memory has settled when another collection frees next to nothing. */
-async function settled(server: Child): Promise<Memory> {
+async function settled(server: Measured): Promise<Memory> {
   let last = await server.call<Memory>('memory');
   for (let n = 0; n < 10; n++) {
     await after(500);
@@ -26,41 +25,42 @@ async function settled(server: Child): Promise<Memory> {
 }
 
 /** @returns bytes per client, in a fresh process */
-async function measure(subject: Subject): Promise<Memory> {
+async function measure(subject: Subject, first: number, clients: number): Promise<Memory> {
   const { server, port } = (await subject.start(true))!;
   const swarm = new Child('clients/swarm.ts', { execArgv: ['--disable-warning=ExperimentalWarning'] });
   try {
     // Code is compiled before the first measurement.
-    await swarm.call('crowd', { port, room: 'crowd', count: FIRST });
+    await swarm.call('crowd', { port, room: 'crowd', count: first });
     const before = await settled(server);
-    await swarm.call('crowd', { port, room: 'crowd', count: CLIENTS }, 120_000);
+    await swarm.call('crowd', { port, room: 'crowd', count: clients }, 120_000);
     const end = await settled(server);
     const { closed } = await swarm.call<{ closed: number }>('counts');
     if (closed > 0) throw new Error(`${subject.name}: ${closed} clients lost their connection`);
-    return { rss: (end.rss - before.rss) / CLIENTS, live: (end.live - before.live) / CLIENTS };
+    return { rss: (end.rss - before.rss) / clients, live: (end.live - before.live) / clients };
   } finally {
     await Promise.all([server.stop(), swarm.stop()]);
   }
 }
 
 export async function idle(report: Report): Promise<void> {
+  const { clients, first, rounds } = report.quick ? QUICK : FULL;
   const subjects = [baton, colyseus].map((subject) => ({ subject, values: [] as Memory[] }));
-  for (let n = 0; n < ROUNDS; n++)
+  for (let n = 0; n < rounds; n++)
     for (const { subject, values } of subjects) {
-      progress(`${subject.name}: ${CLIENTS} clients, round ${n + 1} of ${ROUNDS}`);
-      values.push(await measure(subject));
+      progress(`${subject.name}: ${clients} clients, round ${n + 1} of ${rounds}`);
+      values.push(await measure(subject, first, clients));
     }
   progress('');
   for (const { subject, values } of subjects) {
     const kib = (pick: (memory: Memory) => number) => median(values.map(pick)) / 1024;
     report.add(
-      `${CLIENTS} clients`,
+      `${clients} clients`,
       subject.name,
       kib(({ live }) => live),
       'KiB/client',
     );
     report.add(
-      `${CLIENTS} clients RSS`,
+      `${clients} clients RSS`,
       subject.name,
       kib(({ rss }) => rss),
       'KiB/client',

@@ -10,14 +10,14 @@ const benches: Record<string, (report: Report) => Promise<void>> = { relay, idle
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false } },
+  options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } },
 });
 const name = positionals[0] ?? '';
 const bench = benches[name];
 if (!bench) {
-  console.error(`usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json]`);
+  console.error(`usage: npm run -s bench -- ${Object.keys(benches).join('|')} [--json] [--quick]`);
   process.exit(2);
 }
-const report = new Report(name, values.json);
+const report = new Report(name, values);
 await bench(report);
 report.finish();

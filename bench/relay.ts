@@ -2,13 +2,11 @@
 import { setTimeout as after } from 'node:timers/promises';
 import { Child } from './child.ts';
 import { median, progress, type Report } from './report.ts';
-import { everyone, type Subject } from './subjects.ts';
+import { everyone, type Measured, type Subject } from './subjects.ts';
 
-const PAIRS = 100;
 const SIZE = 64;
-const ROUNDS = 3;
-const ROUND_MS = 1500;
-const WARM_UP_MS = 700;
+const FULL = { pairs: 100, rounds: 3, roundMs: 1500, warmUpMs: 700 };
+const QUICK = { pairs: 2, rounds: 1, roundMs: 100, warmUpMs: 50 };
 const CASES = [
   { name: '60 Hz', hz: 60, kind: 'bytes' },
   { name: 'saturated', hz: 0, kind: 'bytes' },
@@ -17,18 +15,18 @@ const CASES = [
 
 interface Running {
   subject: Subject;
-  server: Child;
+  server: Measured;
   swarm: Child;
 }
 
-async function launch(subject: Subject): Promise<Running | undefined> {
+async function launch(subject: Subject, count: number): Promise<Running | undefined> {
   const started = await subject.start();
   if (!started) return undefined;
   const swarm = new Child('clients/swarm.ts', { execArgv: ['--disable-warning=ExperimentalWarning'] });
   await swarm.call('pairs', {
     port: started.port,
     dialect: subject.dialect,
-    count: PAIRS,
+    count,
     prefix: subject.name,
   });
   return { subject, server: started.server, swarm };
@@ -60,22 +58,23 @@ async function round(
 }
 
 export async function relay(report: Report): Promise<void> {
+  const { pairs, rounds, roundMs, warmUpMs } = report.quick ? QUICK : FULL;
   const running: Running[] = [];
   try {
     for (const subject of everyone) {
       progress(`starting ${subject.name}`);
-      const one = await launch(subject);
+      const one = await launch(subject, pairs);
       if (one) running.push(one);
     }
     for (const { name, hz, kind } of CASES) {
       // Raw servers do not know values; they take part where everyone relays bytes.
       const taking = running.filter(({ subject }) => kind === 'bytes' || subject.dialect === 'colyseus');
-      for (const one of taking) await round(one, hz, kind, WARM_UP_MS);
+      for (const one of taking) await round(one, hz, kind, warmUpMs);
       const values = new Map(taking.map((one) => [one, [] as number[]]));
-      for (let n = 0; n < ROUNDS; n++)
+      for (let n = 0; n < rounds; n++)
         for (const one of taking) {
-          progress(`${name}: round ${n + 1} of ${ROUNDS}, ${one.subject.name}`);
-          values.get(one)!.push(await round(one, hz, kind, ROUND_MS));
+          progress(`${name}: round ${n + 1} of ${rounds}, ${one.subject.name}`);
+          values.get(one)!.push(await round(one, hz, kind, roundMs));
         }
       for (const [{ subject }, list] of values)
         report.add(name, subject.name, median(list), 'µs CPU/message');

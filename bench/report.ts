@@ -24,10 +24,13 @@ export class Report {
   readonly figures: Figure[] = [];
   readonly bench: string;
   readonly json: boolean;
+  /** Sizes that only show that the bench works. */
+  readonly quick: boolean;
 
-  constructor(bench: string, json: boolean) {
+  constructor(bench: string, options: { json: boolean; quick: boolean }) {
     this.bench = bench;
-    this.json = json;
+    this.json = options.json;
+    this.quick = options.quick;
   }
 
   add(caseName: string, subject: string, value: number, unit: string): void {

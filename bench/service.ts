@@ -1,10 +1,12 @@
-// A service of two hosts for the benches that move rooms.
+// Services as `baton start` runs them: two hosts for the benches that move rooms, one to measure.
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { ServiceClient } from '../server/src/cli/service-client.ts';
-import { Supervisor } from '../server/src/supervisor/index.ts';
+import { hostProgram, Supervisor } from '../server/src/supervisor/index.ts';
 
 export interface BenchService {
   port: number;
@@ -12,14 +14,30 @@ export interface BenchService {
   close(): Promise<void>;
 }
 
-export async function startService(): Promise<BenchService> {
-  const runtimeDir = await mkdtemp(join(tmpdir(), 'baton-bench-'));
+interface HostOptions {
+  app: string;
+  hosts: number;
+  nodeArgs?: string[];
+  env?: Record<string, string>;
+}
+
+async function start(
+  runtimeDir: string,
+  { app: file, hosts, nodeArgs = [], env }: HostOptions,
+): Promise<BenchService> {
+  const app = fileURLToPath(new URL(file, import.meta.url));
+  const program = hostProgram(app, runtimeDir);
   const supervisor = await Supervisor.start({
-    app: fileURLToPath(new URL('apps/rooms.config.ts', import.meta.url)),
-    hosts: 2,
+    app,
+    hosts,
     port: 0,
     host: '127.0.0.1',
     runtimeDir,
+    program: {
+      ...program,
+      nodeArgs: [...nodeArgs, ...program.nodeArgs],
+      env: { ...program.env, ...env },
+    },
     onLine: ({ label, stream, text }) => stream === 'stderr' && console.error(`${label} ${text}`),
   });
   const end = () => void supervisor.kill().finally(() => process.exit(130));
@@ -33,4 +51,42 @@ export async function startService(): Promise<BenchService> {
       await rm(runtimeDir, { recursive: true, force: true });
     },
   };
+}
+
+const newDir = () => mkdtemp(join(tmpdir(), 'baton-bench-'));
+
+export async function startService(): Promise<BenchService> {
+  return start(await newDir(), { app: 'apps/rooms.config.ts', hosts: 2 });
+}
+
+/** A host process and calls to the meter inside it. */
+export class MeasuredHost {
+  readonly port: number;
+  readonly #service: BenchService;
+  readonly #meter: string;
+
+  private constructor(service: BenchService, meter: string) {
+    this.port = service.port;
+    this.#service = service;
+    this.#meter = meter;
+  }
+
+  static async start(nodeArgs: string[], env: Record<string, string>): Promise<MeasuredHost> {
+    const dir = await newDir();
+    const meter = join(dir, 'meter.sock');
+    const host = { app: 'apps/pairs.config.ts', hosts: 1, nodeArgs };
+    return new MeasuredHost(await start(dir, { ...host, env: { ...env, BATON_BENCH_METER: meter } }), meter);
+  }
+
+  async call<T>(method: string): Promise<T> {
+    const socket = connect(this.#meter).setTimeout(60_000, () =>
+      socket.destroy(new Error(`${method}: no answer`)),
+    );
+    socket.write(method);
+    return JSON.parse(await text(socket));
+  }
+
+  stop(): Promise<void> {
+    return this.#service.close();
+  }
 }

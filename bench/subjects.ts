@@ -3,25 +3,32 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { Child } from './child.ts';
+import { MeasuredHost } from './service.ts';
+
+/** A server process that tells its `cpu` and `memory`. */
+export interface Measured {
+  call<T>(method: string): Promise<T>;
+  stop(): Promise<void>;
+}
 
 export interface Subject {
   name: string;
   dialect: 'colyseus' | 'raw';
   /** @param compact for memory: keep freed memory from hiding what is in use */
-  start(compact?: boolean): Promise<{ server: Child; port: number } | undefined>;
+  start(compact?: boolean): Promise<{ server: Measured; port: number } | undefined>;
 }
 
-async function listen(server: Child): Promise<{ server: Child; port: number }> {
+async function listen(server: Child): Promise<{ server: Measured; port: number }> {
   return { server, port: await server.call<number>('listen') };
 }
 
 /** A small young generation and a malloc that gives memory back, so that memory follows what is in use. */
 const COMPACT = {
-  ...process.env,
   MALLOC_ARENA_MAX: '1',
   MALLOC_TRIM_THRESHOLD_: '65536',
   MALLOC_TOP_PAD_: '0',
 };
+const COMPACT_FLAGS = ['--max-semi-space-size=1'];
 const execArgv = ['--expose-gc', '-C', 'baton-source', '--disable-warning=ExperimentalWarning'];
 const here = (file: string, name: string, dialect: Subject['dialect']): Subject => ({
   name,
@@ -30,7 +37,9 @@ const here = (file: string, name: string, dialect: Subject['dialect']): Subject 
     listen(
       new Child(
         file,
-        compact ? { execArgv: ['--max-semi-space-size=1', ...execArgv], env: COMPACT } : { execArgv },
+        compact
+          ? { execArgv: [...COMPACT_FLAGS, ...execArgv], env: { ...process.env, ...COMPACT } }
+          : { execArgv },
       ),
     ),
 });
@@ -64,7 +73,16 @@ const uws: Subject = {
   },
 };
 
-export const baton = here('servers/baton.ts', 'baton', 'colyseus');
+/** A host as `baton start --hosts 1` runs it, on the embedded store. */
+export const baton: Subject = {
+  name: 'baton',
+  dialect: 'colyseus',
+  async start(compact) {
+    const flags = ['--expose-gc', ...(compact ? COMPACT_FLAGS : [])];
+    const server = await MeasuredHost.start(flags, compact ? COMPACT : {});
+    return { server, port: server.port };
+  },
+};
 export const colyseus = here('servers/colyseus.ts', 'colyseus', 'colyseus');
 export const ws = here('servers/ws.ts', 'ws', 'raw');
 export const everyone: Subject[] = [baton, colyseus, ws, uws];
