@@ -266,9 +266,10 @@ describe('a service cannot be used', () => {
       startedAt: 1,
     };
     fs.writeFileSync(path.join(dir, 'service.json'), JSON.stringify(gone), { mode: 0o600 });
-    expect((await baton(['status', '--json', '--runtime-dir', dir])).json.error.code).toBe(
-      'BATON_NO_SERVICE',
-    );
+    expect((await baton(['status', '--json', '--runtime-dir', dir])).json.error).toMatchObject({
+      code: 'BATON_NO_SERVICE',
+      message: `No Baton service answers at ${dir}. Start one with \`baton start\`.`,
+    });
   });
 
   test('with a service file that others could have written', async () => {

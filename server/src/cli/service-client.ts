@@ -73,7 +73,8 @@ export class ServiceClient {
         throw unauthorized({ url, hint: 'pass --token or set BATON_CONTROL_TOKEN' });
       return new ServiceClient(url, found.token);
     }
-    if (found === undefined) throw noService({ url: `http://127.0.0.1:${choice.port ?? 2567}` });
+    if (found === undefined)
+      throw noService({ url: choice.runtimeDir ?? `http://127.0.0.1:${choice.port ?? 2567}` });
     return new ServiceClient(found.url, token ?? found.token);
   }
 
