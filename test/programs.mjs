@@ -10,6 +10,7 @@ const PROGRAMS = {
   nginx: ['nginx'],
   haproxy: ['haproxy'],
   openssl: ['openssl'],
+  bsdutils: ['script'],
 };
 const FOLDERS = [
   ...(process.env.PATH ?? '').split(delimiter),

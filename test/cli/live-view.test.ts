@@ -2,24 +2,17 @@ import { Writable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
 import { LiveView } from '../../server/src/cli/live-view.ts';
 import { formatBytes, formatTable } from '../../server/src/cli/output.ts';
+import { Screen } from './terminal.ts';
 
-/** The part of a terminal the view uses: text, line ends, "up n lines" and "erase below". */
-class Screen extends Writable {
+/** A terminal of 40 by 10. */
+class Output extends Writable {
   columns = 40;
   rows = 10;
-  lines: string[] = [''];
-  #row = 0;
+  readonly screen = new Screen();
   #onWrite = () => {};
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    for (const [, up, erase, end, text] of chunk
-      .toString()
-      .matchAll(/\x1b\[(\d+)A|(\x1b\[J)|(\r?\n|\r)|([^\x1b\r\n]+)/g)) {
-      if (up) this.#row -= Number(up);
-      else if (erase) this.lines.length = this.#row;
-      else if (end?.includes('\n')) this.#row++;
-      else if (text) this.lines[this.#row] = (this.lines[this.#row] ?? '') + text;
-    }
+    this.screen.feed(chunk.toString());
     this.#onWrite();
     done();
   }
@@ -31,22 +24,23 @@ class Screen extends Writable {
   }
 }
 
-async function views() {
-  const screen = new Screen();
-  return { screen, view: new LiveView(screen as unknown as NodeJS.WriteStream) };
+function views() {
+  const output = new Output();
+  const view = new LiveView(output as unknown as NodeJS.WriteStream);
+  return { output, screen: output.screen, view };
 }
 
 describe('the live view', () => {
   test('stays below the log', async () => {
-    const { screen, view } = await views();
+    const { output, screen, view } = views();
     view.show(['HOST', 'h1']);
-    await screen.drawn();
+    await output.drawn();
     view.line('first');
     view.line('second');
-    await screen.drawn();
+    await output.drawn();
     view.show(['HOST', 'h1', 'h2']);
     view.line('third');
-    await screen.drawn();
+    await output.drawn();
     expect(screen.lines).toEqual(['first', 'second', 'third', 'HOST', 'h1', 'h2']);
     view.show(['HOST']);
     view.close();
@@ -54,15 +48,24 @@ describe('the live view', () => {
   });
 
   test('never grows wider or higher than the terminal', async () => {
-    const { screen, view } = await views();
+    const { screen, view } = views();
     view.show(Array.from({ length: 30 }, (_, n) => `${n} ${'x'.repeat(100)}`));
     view.close();
     expect(screen.lines).toHaveLength(8);
     expect(Math.max(...screen.lines.map((line) => line.length))).toBe(39);
   });
 
+  test('takes 80 by 24 for a terminal that does not know its size', () => {
+    const { output, screen, view } = views();
+    Object.assign(output, { columns: 0, rows: 0 });
+    view.show(Array.from({ length: 30 }, (_, n) => `${n} ${'x'.repeat(100)}`));
+    view.close();
+    expect(screen.lines).toHaveLength(22);
+    expect(screen.lines[0]).toHaveLength(79);
+  });
+
   test('takes escape sequences that move the cursor out of log lines', async () => {
-    const { screen, view } = await views();
+    const { screen, view } = views();
     view.line('a\x1b[2J\x1b[10Ab\rc\x1b[?25ld');
     view.close();
     expect(screen.lines).toEqual(['abcd']);

@@ -40,7 +40,9 @@ export class LiveView {
   #draw(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const { columns = 80, rows: height = 24 } = this.#out;
+    // A terminal that does not know its size says 0.
+    const columns = this.#out.columns || 80;
+    const height = this.#out.rows || 24;
     const up = this.#drawn > 0 ? `\u001b[${this.#drawn}A` : '';
     const block = this.#rows.slice(0, Math.max(1, height - 2)).map((row) => cut(row, columns - 1));
     const lines = [...this.#log, ...block].map((line) => `${line}\n`).join('');
