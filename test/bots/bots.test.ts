@@ -8,7 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 const command = fileURLToPath(new URL('../../server/bin/baton.mjs', import.meta.url));
-const arena = fileURLToPath(new URL('../../examples/arena/app.config.ts', import.meta.url));
+/** What is printed, whatever happened. */
+const keys = [
+  ...['sent', 'received', 'lost', 'duplicated', 'reordered', 'disconnects', 'stateMismatches'],
+  ...['moves', 'failedMoves', 'blackoutMs', 'gapMs'],
+];
 const liar = fileURLToPath(new URL('./liar.config.ts', import.meta.url));
 let runtimeDir: string;
 
@@ -30,11 +34,14 @@ async function bots(...args: string[]) {
   return { code, result: last === '' ? undefined : JSON.parse(last), stderr };
 }
 
-test('players of a room that moves notice nothing, while others come, go and lose their connection', async () => {
+test('without a service and an app it is the arena: players of a room that moves notice nothing, while others come, go and lose their connection', async () => {
   const size = ['--clients', '8', '--duration', '6', '--moves', '6', '--churn', '--seed', '11'];
-  const { code, result, stderr } = await bots('--app', arena, ...size);
+  const { code, result, stderr } = await bots(...size);
   const faultless = { lost: 0, duplicated: 0, reordered: 0, disconnects: 0, stateMismatches: 0 };
   expect({ stderr, result }).toMatchObject({ result: { ...faultless, moves: 6, failedMoves: 0 } });
+  expect(Object.keys(result)).toEqual([...keys, 'churn']);
+  for (const spread of [result.blackoutMs, result.gapMs])
+    expect(Object.keys(spread)).toEqual(['p50', 'p99', 'max']);
   expect(result.received).toBe(result.sent);
   expect(result.blackoutMs.max).toBeGreaterThan(0);
   expect(result.gapMs.p50).toBeGreaterThan(0);
@@ -47,6 +54,7 @@ test('loss, repetition, disorder and a wrong state are counted, and fail', async
   const size = ['--clients', '1', '--duration', '2', '--moves', '0', '--rate', '20'];
   const { code, result } = await bots('--app', liar, '--room', 'liar', ...size);
   expect(result).toMatchObject({ lost: 1, duplicated: 1, reordered: 1, stateMismatches: 1, disconnects: 0 });
+  expect(Object.keys(result)).toEqual(keys);
   expect(code).toBe(1);
 }, 60_000);
 

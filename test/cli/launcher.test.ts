@@ -56,7 +56,9 @@ function launchOnOldNode(others: (modules: string) => void = () => {}): Promise<
 describe('on a Node that is too old', () => {
   test('says which one is needed', async () => {
     const { code, stderr } = await launchOnOldNode();
-    expect(stderr).toMatch(/^baton: Node 22\.19 or newer is needed, this is v22\.18\.0\. Update Node, or .*\n$/);
+    expect(stderr).toMatch(
+      /^baton: Node 22\.19 or newer is needed, this is v22\.18\.0\. Update Node, or .*\n$/,
+    );
     expect(code).toBe(2);
   });
 
