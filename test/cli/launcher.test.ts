@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { TESTED_VERSIONS } from '../../server/src/host/versions.ts';
 import { cleanUp, tempDir } from '../supervisor/service.ts';
 import { CommandLine, launcher, type Outcome } from './command-line.ts';
 
@@ -100,6 +101,21 @@ describe('npx baton', () => {
 
     service.child.kill('SIGTERM');
     expect((await service.outcome).code).toBe(0);
+  });
+
+  test('refuses a version of Colyseus that Baton was not tested with, and names it', async () => {
+    const dir = tempDir();
+    const schema = path.join(dir, 'node_modules', '@colyseus', 'schema');
+    fs.mkdirSync(schema, { recursive: true });
+    fs.writeFileSync(path.join(schema, 'package.json'), '{ "name": "@colyseus/schema", "version": "5.0.1" }');
+    fs.writeFileSync(path.join(dir, 'app.config.mjs'), 'export default {};');
+    const args = ['start', '--port', '0', '--runtime-dir', path.join(dir, 'run'), '--json'];
+    const { code, json } = await launch(args, dir).outcome;
+    expect(json.error).toMatchObject({
+      code: 'BATON_UNSUPPORTED_COLYSEUS',
+      details: { package: '@colyseus/schema', found: '5.0.1', expected: TESTED_VERSIONS['@colyseus/schema'] },
+    });
+    expect(code).toBe(1);
   });
 
   test('check tells that the rooms of the app can move', async () => {

@@ -90,6 +90,13 @@ describe('migrate', () => {
     });
   });
 
+  test('for people', async () => {
+    const from = await newRoom('a');
+    const to = otherThan(from);
+    const { stdout } = await baton(['migrate', 'a', '--to', to, ...at.slice(0, 2)]);
+    expect(stdout).toBe(`a moved from ${from} to ${to}: 0 clients, 2 B, blackout 0.5 ms\n`);
+  });
+
   test('of an unknown room, to an unknown host, to where it is', async () => {
     const from = await newRoom('a');
     const outcomes = await Promise.all([
@@ -112,6 +119,12 @@ describe('drain', () => {
     const { code, json } = await baton(['drain', host, ...at]);
     expect(code).toBe(0);
     expect(json).toEqual({ host, rooms: 1, clients: 0, moved: 1, refused: [], seconds: expect.any(Number) });
+  });
+
+  test('for people', async () => {
+    const host = await newRoom('a');
+    const { stdout } = await baton(['drain', host, ...at.slice(0, 2)]);
+    expect(stdout).toMatch(new RegExp(`^${host} drained: 1 of 1 rooms moved in \\d+\\.\\d\\d s\n$`));
   });
 
   test('with rooms that stay: names them, exit code 1', async () => {

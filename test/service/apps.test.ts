@@ -50,6 +50,23 @@ describe('an app is', () => {
     await countThroughMoves(service);
   });
 
+  test('an entry file that makes a Server with its own transport and listens', async () => {
+    const service = await start('legacy/index.ts');
+    expect(await (await fetch(`${service.url}/hello`)).text()).toBe('hello');
+    const room = await new Client(service.url).create('echo');
+    const seen = noticed(room);
+    const pongs: number[] = [];
+    room.onMessage('pong', (n: number) => pongs.push(n));
+    for (let n = 0; n < 20; n++) {
+      room.send('ping', n);
+      if (n % 5 === 0) await service.moveAway(room.roomId);
+    }
+    await until(() => pongs.length === 20, 'every answer');
+    expect(pongs).toEqual(Array.from({ length: 20 }, (_, n) => n));
+    expect(seen).toEqual([]);
+    await room.leave();
+  });
+
   test('CommonJS in JavaScript', async () => countThroughMoves(await start('cjs/app.config.js')));
 
   test('a file that makes its server and calls listen() itself', async () => {
