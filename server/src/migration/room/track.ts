@@ -34,7 +34,7 @@ export class RoomTrack {
   /** Calls in flight, label → count; a room only moves when it is empty. */
   readonly busy = new Map<string, number>();
   busyCount = 0;
-  private idleWaiters: (() => void)[] = [];
+  private readonly idleWaiters = new Set<() => void>();
   private readonly arrivalWaiters: (() => void)[] = [];
   /** sessionId → when its seat was reserved (ms, Date.now()) and for how long (s). */
   readonly seats = new Map<string, { at: number; seconds: number }>();
@@ -75,11 +75,7 @@ export class RoomTrack {
     const left = (this.busy.get(label) ?? 1) - 1;
     if (left > 0) this.busy.set(label, left);
     else this.busy.delete(label);
-    if (--this.busyCount === 0) {
-      const waiters = this.idleWaiters;
-      this.idleWaiters = [];
-      for (const wake of waiters) wake();
-    }
+    if (--this.busyCount === 0) for (const wake of [...this.idleWaiters]) wake();
   }
 
   /** Resolves when this arriving room runs here; never when its shell is thrown away. */
@@ -111,12 +107,13 @@ export class RoomTrack {
   idle(ms: number): Promise<void> {
     if (this.busyCount === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(wake, ms);
-      function wake() {
+      const wake = () => {
+        this.idleWaiters.delete(wake);
         clearTimeout(timer);
         resolve();
-      }
-      this.idleWaiters.push(wake);
+      };
+      const timer = setTimeout(wake, ms);
+      this.idleWaiters.add(wake);
     });
   }
 
