@@ -1,5 +1,6 @@
 // Emptying a host: its rooms move away in batches, several batches at a time; what is busy is tried again until the
 // deadline, what can never move is refused at once.
+import { setTimeout as wait } from 'node:timers/promises';
 import type { BatonError } from '../../errors.ts';
 import { noTarget } from '../../errors.ts';
 import type { HostRecord } from '../../store/index.ts';
@@ -12,6 +13,10 @@ const BATCHES_AT_ONCE = 4;
 /** First wait for a busy room; the later ones take what is left of the deadline. */
 const FIRST_QUIESCE_MS = 1_000;
 const RETRY_PAUSE_MS = 50;
+/** While nothing moves the pauses grow to this. */
+const LONGEST_RETRY_PAUSE_MS = 1_000;
+/** A room that was frozen and came back with the same failure so often will not do better. */
+const MAX_SAME_FAILURES = 3;
 
 /** Why a room stayed: text and code of the error. */
 export interface Refusal {
@@ -60,8 +65,10 @@ export async function drain(source: Drainable, deadlineMs: number): Promise<Drai
   const deadline = started + deadlineMs;
   const refused = new Map<string, BatonError>();
   const seen = new Map<string, number>();
+  const failedBefore = new Map<string, { message: string; times: number }>();
   let moved = 0;
   let round = 0;
+  let pause = RETRY_PAUSE_MS;
 
   for (;;) {
     const groups = source.groups().filter((group) => !group.some((roomId) => refused.has(roomId)));
@@ -73,6 +80,7 @@ export async function drain(source: Drainable, deadlineMs: number): Promise<Drai
     const left = deadline - Date.now();
     const quiesceMs = round === 0 ? Math.min(FIRST_QUIESCE_MS, left) : Math.min(left, 5_000);
     const failures = new Map<string, BatonError>();
+    const movedBefore = moved;
     await eachOf(batches, BATCHES_AT_ONCE, async ({ roomIds, target }) => {
       for (const outcome of await source.move(roomIds, target, Math.max(0, quiesceMs))) {
         if ('result' in outcome) moved++;
@@ -81,18 +89,28 @@ export async function drain(source: Drainable, deadlineMs: number): Promise<Drai
     });
     const late = Date.now() >= deadline;
     for (const [roomId, error] of failures) {
-      if (error.code === 'BATON_ROOM_NOT_FOUND' || error.code === 'BATON_ROOM_DISPOSING') continue;
-      if (late || isFinal(error)) refused.set(roomId, error);
+      const before = failedBefore.get(roomId);
+      const times = before?.message === error.message ? before.times + 1 : 1;
+      failedBefore.set(roomId, { message: error.message, times });
+      const hopeless = error.code === 'BATON_MOVE_FAILED' && times >= MAX_SAME_FAILURES;
+      if (late || hopeless || isFinal(error)) refused.set(roomId, error);
     }
-    if (failures.size > 0) await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+    if (failures.size > 0) {
+      await wait(Math.min(pause, Math.max(RETRY_PAUSE_MS, deadline - Date.now())));
+      pause = moved > movedBefore ? RETRY_PAUSE_MS : Math.min(2 * pause, LONGEST_RETRY_PAUSE_MS);
+    }
     round++;
   }
+  const left = new Set(source.groups().flat());
   return {
     host: source.host.id,
     rooms: seen.size,
     clients: [...seen.values()].reduce((sum, n) => sum + n, 0),
     moved,
-    refused: [...refused].map(([roomId, error]) => refusal(roomId, error)),
+    // some of them ended by themselves
+    refused: [...refused]
+      .filter(([roomId]) => left.has(roomId))
+      .map(([roomId, error]) => refusal(roomId, error)),
     seconds: (Date.now() - started) / 1000,
   };
 }
