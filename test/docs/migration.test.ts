@@ -13,7 +13,7 @@ test('the drawing of a move has the transitions that the code allows', () => {
 });
 
 test('the phases of the diagnostics channel are those that the code announces', () => {
-  const sources = ['departure', 'target', 'source']
+  const sources = ['departure', 'arrivals', 'target', 'source']
     .map((file) => read(`server/src/migration/move/${file}.ts`))
     .join('');
   const target = new Set([...sources.matchAll(/announce\('target', '(\w+)'/g)].map(([, phase]) => phase!));

@@ -142,6 +142,8 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     async stop(deadlineMs, leaving) {
       const until = Date.now() + deadlineMs;
       await registration.setState('draining').catch(() => {});
+      // Colyseus locks and disconnects every room it finds here, those that only were to arrive as well
+      await migrator.refuseArrivals();
       const others = (await store.hosts().catch(() => [])).some(
         (h) => h.id !== id && h.state === 'up' && !leaving.includes(h.id),
       );

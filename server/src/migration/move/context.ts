@@ -1,5 +1,5 @@
 // What both sides of a move work with; made once per host.
-import type { Room } from '@colyseus/core';
+import { matchMaker, type Room } from '@colyseus/core';
 import type { BatonError } from '../../errors.ts';
 import type { Carrier, Peers } from '../../handoff/index.ts';
 import type { HostRecord, Store } from '../../store/index.ts';
@@ -28,6 +28,9 @@ export interface MoveContext {
   immovable(roomId: string, problems: Problem[]): BatonError;
   /** Lists the room as soon as the store takes it. */
   republish(room: Room): void;
-  /** Sends to another host without waiting for its success. */
-  tell(host: string, method: string, payload: unknown): Promise<void>;
+  /** Sends to the host that listens at `path`; never rejects. */
+  tell(path: string, method: string, payload: unknown): Promise<void>;
 }
+
+/** Colyseus ends this process: it locks and disconnects every room it finds here, whoever runs it. */
+export const shuttingDown = (): boolean => matchMaker.state === matchMaker.MatchMakerState.SHUTTING_DOWN;

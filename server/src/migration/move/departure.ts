@@ -17,11 +17,14 @@ const MAX_HELD_CALLS = 10_000;
 export class Departure {
   readonly room: Room;
   readonly roomId: string;
-  readonly to: string;
   readonly report: MovabilityReport;
   /** µs, monotonic. */
   readonly since = nowMicros();
   frozenAt = 0;
+  /** Messages it handles, as the target was told. */
+  handlers = '';
+  /** Resolves when there is reason to look whether it can be frozen. */
+  rest: Promise<void> | undefined;
   /** Ids of calls that the room executed lately. */
   executed: string[] = [];
   state: SourceState = 'running';
@@ -41,11 +44,10 @@ export class Departure {
 
   private readonly lull: Lull<BatonClient>;
 
-  constructor(room: Room, to: string, report: MovabilityReport, reading: Reading<BatonClient>) {
+  constructor(room: Room, report: MovabilityReport, reading: Reading<BatonClient>) {
     this.lull = new Lull(room, reading);
     this.room = room;
     this.roomId = room.roomId;
-    this.to = to;
     this.report = report;
     this.settled = new Promise((resolve) => {
       this.settle = resolve;
@@ -87,8 +89,9 @@ export class Departure {
     return this.calls.splice(0);
   }
 
-  divert(undoMethods: () => void, _calls: { end(): void }): void {
-    this.undo = undoMethods;
+  /** @param undo gives the room its own methods back */
+  divert(undo: () => void): void {
+    this.undo = undo;
   }
 
   undivert(): void {

@@ -77,14 +77,19 @@ export class Migrator {
     }
     const room: unknown = matchMaker.getLocalRoomById(roomId);
     // Core keeps rooms in a plain object, which has something under `__proto__` and `constructor`, too.
-    if (!(room instanceof Room) || this.target.expects(roomId) || trackOf(room).phase === 'released')
+    if (!(room instanceof Room) || this.target.arrivals.get(roomId) || trackOf(room).phase === 'released')
       return { at: 'elsewhere' };
     return { at: 'here', room };
   }
 
   /** A shell of the room waits here; resolves when it became the room or was thrown away. */
   arrival(roomId: string): Promise<void> | undefined {
-    return this.target.expects(roomId) ? this.target.settled(roomId) : undefined;
+    return this.target.arrivals.get(roomId)?.settled;
+  }
+
+  /** Call before the host ends: no room arrives here any more. Resolves when those that are just coming are here. */
+  refuseArrivals(): Promise<void> {
+    return this.target.arrivals.close();
   }
 
   /**
@@ -152,14 +157,17 @@ export class Migrator {
     return refused;
   }
 
+  /** Rooms that run here. One may still be owned and gone already: it cannot move, and keeps no drain going. */
   private groups(): string[][] {
     const groups: string[][] = [];
     const taken = new Set<string>();
+    const runsHere = (roomId: string) => {
+      const room = matchMaker.getLocalRoomById(roomId) as Room | undefined;
+      return room !== undefined && !trackOf(room).shell && this.options.ownership.epoch(roomId) !== undefined;
+    };
     for (const roomId of this.options.ownership.rooms()) {
-      if (taken.has(roomId)) continue;
-      const group = (this.options.groupOf?.(roomId) ?? [roomId]).filter(
-        (id) => this.options.ownership.epoch(id) !== undefined,
-      );
+      if (taken.has(roomId) || !runsHere(roomId)) continue;
+      const group = (this.options.groupOf?.(roomId) ?? [roomId]).filter(runsHere);
       for (const id of group) taken.add(id);
       groups.push(group);
     }
@@ -197,7 +205,7 @@ export class Migrator {
       draining: () => options.self().state === 'draining',
       immovable: (roomId, problems) => roomImmovable({ roomId, reason: formatProblems(problems), problems }),
       republish: (room) => this.republish(room),
-      tell: (host, method, payload) => this.tell(host, method, payload),
+      tell: (path, method, payload) => this.tell(path, method, payload),
     };
   }
 
@@ -213,12 +221,11 @@ export class Migrator {
     });
   }
 
-  private async tell(host: string, method: string, payload: unknown): Promise<void> {
+  private async tell(path: string, method: string, payload: unknown): Promise<void> {
     try {
-      const record = (await this.hosts()).find((h) => h.id === host) ?? (await this.host(host));
-      await this.options.handoff.call(record.handoffPath, method, payload, { timeoutMs: TELL_TIMEOUT_MS });
+      await this.options.handoff.call(path, method, payload, { timeoutMs: TELL_TIMEOUT_MS });
     } catch (error) {
-      this.options.log.warn({ host, method, err: error }, 'could not tell another host');
+      this.options.log.warn({ path, method, err: error }, 'could not tell another host');
     }
   }
 }

@@ -1,11 +1,19 @@
 // Which rooms this host owns and at which epoch, kept in step with the registry. A stale epoch writes nothing.
+import { setTimeout as wait } from 'node:timers/promises';
 import { BatonError } from '../../errors.ts';
-import type { RoomOwner, Store } from '../../store/index.ts';
+import type { Store } from '../../store/index.ts';
 import type { Log } from '../../telemetry/index.ts';
 import type { RoomRegistry } from '../room/driver-gate.ts';
 
 const RECLAIM_EVERY_MS = 250;
 const RECLAIM_MOST_MS = 2_000;
+
+/**
+ * What the registry says of a room that was to be switched: `kept`: this host has it, at a new epoch; `target`: the
+ * switch was made; `elsewhere`: a third host has it; `nobody`: the owner's lease ran out, or the registry lost its
+ * data; `undecided`: this host has it, but must renew its own lease first.
+ */
+export type Fence = 'kept' | 'target' | 'elsewhere' | 'nobody' | 'undecided';
 
 export class Ownership implements RoomRegistry {
   /** Rooms that arrived or left. */
@@ -14,6 +22,8 @@ export class Ownership implements RoomRegistry {
   /** Rooms that are gone, but the store did not take it yet. */
   private readonly unreleased = new Map<string, number>();
   private endRoom: (roomId: string) => boolean = () => true;
+  /** Rooms that run here while the registry may say otherwise. */
+  private readonly reclaims = new Map<string, Promise<void>>();
   private readonly store: Store;
   private readonly host: string;
   private readonly log: Log;
@@ -124,37 +134,56 @@ export class Ownership implements RoomRegistry {
     this.epochs.delete(roomId);
   }
 
-  /**
-   * Makes any switch that is still under way fail: raises the epoch while this host is the owner.
-   * @returns 'kept' with a new epoch, or 'lost' when the target owns the room already
-   */
-  async fence(roomId: string): Promise<'kept' | 'lost'> {
+  /** Makes any switch that is still under way fail: raises the epoch while this host is the owner. */
+  async fence(roomId: string, target: string): Promise<Fence> {
     const epoch = this.epochs.get(roomId);
-    if (epoch === undefined) return 'lost';
+    if (epoch === undefined) return 'elsewhere';
     const [result] = await this.store.transfer([{ roomId, from: this.host, epoch, to: this.host }]);
-    if (result?.ok) {
-      this.epochs.set(roomId, epoch + 1);
-      return 'kept';
-    }
-    return 'lost';
+    const owner = result?.owner;
+    if (owner?.host === target) return 'target';
+    if (owner && owner.host !== this.host) return 'elsewhere';
+    // a higher epoch that is not of this attempt is of an earlier one, whose answer did not come
+    if (!owner) return 'nobody';
+    if (owner.epoch <= epoch) return 'undecided';
+    this.epochs.set(roomId, owner.epoch);
+    return 'kept';
   }
 
   /**
-   * The target gave the room up but the registry may name it as owner: puts this host back, as soon as the store
-   * answers. Runs in the background; the room goes on meanwhile.
+   * The target gave the room up but the registry may name it as owner, or will: puts this host back, as soon as the
+   * store answers. Runs in the background; the room goes on meanwhile, but does not move before that is done.
    */
-  async reclaim(roomId: string, target: string): Promise<void> {
-    for (
-      let pause = RECLAIM_EVERY_MS;
-      this.epochs.has(roomId);
-      pause = Math.min(pause * 2, RECLAIM_MOST_MS)
-    ) {
+  reclaim(roomId: string, target: string): void {
+    const epoch = this.epochs.get(roomId);
+    if (epoch === undefined || this.reclaims.has(roomId)) return;
+    const done = this.putRight(roomId, target, epoch)
+      .catch((err) => this.log.error({ roomId, err }, 'the registry could not be put right'))
+      .finally(() => this.reclaims.delete(roomId));
+    this.reclaims.set(roomId, done);
+  }
+
+  reclaiming(roomId: string): boolean {
+    return this.reclaims.has(roomId);
+  }
+
+  /** Waits until the registry is right about these rooms, at most so long. */
+  async reclaimed(roomIds: string[], ms: number): Promise<void> {
+    const pending = roomIds.flatMap((roomId) => this.reclaims.get(roomId) ?? []);
+    if (pending.length === 0) return;
+    const over = new AbortController();
+    await Promise.race([Promise.all(pending), wait(ms, undefined, over).catch(() => {})]);
+    over.abort();
+  }
+
+  /** @param epoch of this host before the switch that failed */
+  private async putRight(roomId: string, target: string, epoch: number): Promise<void> {
+    for (let pause = RECLAIM_EVERY_MS; ; pause = Math.min(pause * 2, RECLAIM_MOST_MS)) {
       try {
-        if (await this.settle(roomId, target, await this.store.owner(roomId))) return;
+        if (await this.settle(roomId, target, epoch)) return;
       } catch (error) {
         if (!(error instanceof BatonError)) throw error;
       }
-      await new Promise((resolve) => setTimeout(resolve, pause).unref());
+      await wait(pause, undefined, { ref: false });
     }
   }
 
@@ -162,19 +191,32 @@ export class Ownership implements RoomRegistry {
    * A switch that the store never answered may still be on its way to it: a new epoch makes it fail, even where the
    * registry names this host now.
    */
-  private async settle(roomId: string, target: string, owner: RoomOwner | undefined): Promise<boolean> {
+  private async settle(roomId: string, target: string, epoch: number): Promise<boolean> {
+    const owner = await this.store.owner(roomId);
     if (owner === undefined) {
-      const { epoch } = await this.store.claim(roomId, this.host, (this.epochs.get(roomId) ?? 0) + 1);
-      if (this.epochs.has(roomId)) this.epochs.set(roomId, epoch);
+      this.adopt(roomId, (await this.store.claim(roomId, this.host, epoch + 1)).epoch);
       return true;
     }
-    if (owner.host !== this.host && owner.host !== target) {
+    if (owner.host === this.host && owner.epoch > epoch) {
+      this.adopt(roomId, owner.epoch);
+      return true;
+    }
+    const ofThatSwitch = owner.host === target && owner.epoch === epoch + 1;
+    if (owner.host !== this.host && !ofThatSwitch) {
       return this.lose(roomId);
     }
     const [result] = await this.store.transfer([
       { roomId, from: owner.host, epoch: owner.epoch, to: this.host },
     ]);
-    if (result?.ok && this.epochs.has(roomId)) this.epochs.set(roomId, owner.epoch + 1);
-    return result?.ok === true;
+    if (!result?.ok) return false;
+    this.adopt(roomId, owner.epoch + 1);
+    return true;
+  }
+
+  /** The registry names this host; a room that ended meanwhile is given up there, too. */
+  private adopt(roomId: string, epoch: number): void {
+    const ended = !this.epochs.has(roomId);
+    this.epochs.set(roomId, epoch);
+    if (ended) this.removed(roomId);
   }
 }

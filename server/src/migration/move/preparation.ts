@@ -12,31 +12,40 @@ import { preCopy } from './precopy.ts';
 import { METHODS, nowMicros, PROTOCOL_VERSION, type PrepareReply } from './protocol.ts';
 import { unreachable } from './rest.ts';
 
-/** How long the target may take for shells. */
+/** How long the target may take for shells … */
 const PREPARE_TIMEOUT_MS = 15_000;
+/** … and for each beyond the first. */
+const MORE_ROOM_MS = 1_000;
 
-export interface Preparation {
-  transferId: string;
-  target: HostRecord;
-  /** The room does not move, for this reason. */
-  fail: (departure: Departure, error: unknown) => void;
+/** One go at moving rooms to a host. */
+export interface Attempt {
+  readonly transferId: string;
+  readonly target: HostRecord;
+  /** The room does not move, for this reason. The target is told to throw its shell away. */
+  fail(departure: Departure, error: unknown): void;
+  /** The same where the target said so itself: it has no shell. */
+  refused(departure: Departure, error: unknown): void;
+  /** The same for a room that is no departure yet. */
+  unbegun(roomId: string, error: unknown): void;
 }
 
 /** Has the target build shells for the rooms. @returns those that may go on; the others have failed */
 export async function prepareShells(
   context: MoveContext,
-  { transferId, target, fail }: Preparation,
+  { transferId, target, fail, refused }: Attempt,
   moving: Departure[],
 ): Promise<Departure[]> {
   const started = nowMicros();
-  const rooms = moving.map(({ room, report }) => {
+  const rooms = moving.map((departure) => {
+    const { room, report } = departure;
     const encoder = encoderOf(room);
+    departure.handlers = handlerSignature(room);
     return {
       roomId: room.roomId,
       roomName: room.roomName,
       options: trackOf(room).createOptions,
       reflection: encoder && reflectionHash(encoder),
-      handlers: handlerSignature(room),
+      handlers: departure.handlers,
       report,
       timers: timersOfCreation(room)
         .filter((delayed) => delayed.active)
@@ -55,7 +64,7 @@ export async function prepareShells(
         generation: context.generation,
         rooms,
       },
-      { timeoutMs: PREPARE_TIMEOUT_MS },
+      { timeoutMs: PREPARE_TIMEOUT_MS + (rooms.length - 1) * MORE_ROOM_MS },
     );
   } catch (error) {
     for (const departure of moving) fail(departure, unreachable(target.id, error));
@@ -68,15 +77,9 @@ export async function prepareShells(
     const { error, missingTimers = [] } = answers.get(departure.roomId) ?? {};
     trackOf(departure.room).missingTimers = new Set(missingTimers);
     const problems = error ? [] : timerProblems(departure.room);
-    if (error) fail(departure, BatonError.fromJSON(error));
-    else if (problems.length > 0) {
-      context.tell(target.id, METHODS.abort, {
-        transferId,
-        from: context.host,
-        rooms: [departure.roomId],
-      });
-      fail(departure, context.immovable(departure.roomId, problems));
-    } else ready.push(departure);
+    if (error) refused(departure, BatonError.fromJSON(error));
+    else if (problems.length > 0) fail(departure, context.immovable(departure.roomId, problems));
+    else ready.push(departure);
   }
   return ready;
 }
@@ -84,7 +87,7 @@ export async function prepareShells(
 /** Large states go over while their rooms run, so that the blackout does not grow with them. */
 export async function sendAhead(
   context: MoveContext,
-  { transferId, target, fail }: Preparation,
+  { transferId, target, fail }: Attempt,
   moving: Departure[],
 ): Promise<Departure[]> {
   const failed = new Set<Departure>();
@@ -100,11 +103,6 @@ export async function sendAhead(
       );
     } catch (error) {
       failed.add(departure);
-      await context.tell(target.id, METHODS.abort, {
-        transferId,
-        from: context.host,
-        rooms: [departure.roomId],
-      });
       fail(departure, unreachable(target.id, error));
     }
   }

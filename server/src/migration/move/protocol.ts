@@ -9,6 +9,7 @@ export const METHODS = {
   precopy: 'migrate.precopy',
   abort: 'migrate.abort',
   commit: 'migrate.commit',
+  outcome: 'migrate.outcome',
   published: 'migrate.published',
   call: 'migrate.call',
   letters: 'migrate.letters',
@@ -84,6 +85,12 @@ export const precopySchema = z.object({
 
 export const roomsSchema = z.object({ transferId, from: hostId, rooms: z.array(roomId).max(256) });
 
+/**
+ * What the target says when it is asked what became of a room: it runs there, or did; it never will; it is restored
+ * and waits for the registry. A shell that still waits for its room is thrown away by the question.
+ */
+export const fateSchema = z.enum(['active', 'discarded', 'committing']);
+
 export const callSchema = z.object({
   roomId,
   call: z.tuple([z.string().nullish(), z.string(), z.unknown()]),
@@ -96,6 +103,7 @@ export const lettersSchema = z.object({
 });
 
 export type PrepareMessage = z.infer<typeof prepareSchema>;
+export type Fate = z.infer<typeof fateSchema>;
 export type CommitMessage = z.infer<typeof commitSchema>;
 export type ErrorRecord = z.infer<typeof errorSchema>;
 

@@ -1,9 +1,13 @@
 // When a departing room rests, and what is said when it does not, or when its move fails.
+import { setTimeout as wait } from 'node:timers/promises';
 import { internals } from '../../colyseus/room-internals.ts';
 import { BatonError, hostUnreachable, moveFailed, roomBusy, roomDisposing } from '../../errors.ts';
 import { blockers, quiesce } from '../room/quiesce.ts';
 import type { Departure } from './departure.ts';
 import { nowMicros } from './protocol.ts';
+
+/** Between looks at a room that rests while others of its group do not. */
+const GROUP_LOOK_MS = 5;
 
 /** Why a room did not move in its time. */
 export function overdueError({ room, roomId, since }: Departure): BatonError {
@@ -12,10 +16,14 @@ export function overdueError({ room, roomId, since }: Departure): BatonError {
   return roomBusy({ roomId, ms: Math.round((nowMicros() - since) / 1000), reason });
 }
 
-/** Comes back when the room rests, or soon when others of its group are what is waited for. */
-export async function restOrWait(departure: Departure, deadline: number): Promise<void> {
-  if (isResting(departure)) await new Promise((resolve) => setTimeout(resolve, 1));
-  else await quiesce(departure.room, deadline).catch(() => {});
+/** Resolves when the room rests, or soon when others of its group are what is waited for; one wait at a time. */
+export function restOrWait(departure: Departure, deadline: number): Promise<void> {
+  departure.rest ??= (isResting(departure) ? wait(GROUP_LOOK_MS) : quiesce(departure.room, deadline))
+    .catch(() => {})
+    .finally(() => {
+      departure.rest = undefined;
+    });
+  return departure.rest;
 }
 
 export const isResting = ({ room }: Departure) =>

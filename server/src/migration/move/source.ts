@@ -8,26 +8,21 @@ import { internals } from '../../colyseus/room-internals.ts';
 import { BatonError, moveFailed, moveInProgress, roomDisposing, roomNotFound } from '../../errors.ts';
 import type { HostRecord } from '../../store/index.ts';
 import type { BatonClient } from '../../transport/index.ts';
-import { inspectRoom } from '../fields/index.ts';
 import { captureRoom, encoderOf, freezeRoom } from '../room/capture.ts';
-import type { RoomCall } from '../room/gates.ts';
-import { loopProblem } from '../room/loop-handler.ts';
 import { discardRoom, divertMethods, thawRoom } from '../room/shell.ts';
-import { timerNames } from '../room/timers.ts';
 import { trackOf } from '../room/track.ts';
-import type { MoveContext } from './context.ts';
+import { type MoveContext, shuttingDown } from './context.ts';
 import { Departure } from './departure.ts';
-import { prepareShells, sendAhead } from './preparation.ts';
+import { Forwarding } from './forwarding.ts';
+import { inspect, inspectAgain } from './inspection.ts';
+import { type Attempt, prepareShells, sendAhead } from './preparation.ts';
 import { type CommitReply, METHODS, nowMicros, PROTOCOL_VERSION } from './protocol.ts';
 import { isResting, overdueError, restOrWait, toError, unreachable } from './rest.ts';
 import type { MoveOutcome, MoveResult } from './result.ts';
-import { askWhoOwns } from './uncertain.ts';
+import { askWhoRuns } from './uncertain.ts';
 
 /** How long the target may take for a commit; past it the move is fenced off. */
 const COMMIT_TIMEOUT_MS = 3_000;
-/** Calls that still reach the old host are passed on for this long after the room is listed at its new one. */
-const FORWARD_MS = 3_000;
-
 /** Colyseus' MAY_TRY_RECONNECT. */
 const LOST_CLOSE_CODE = 4010;
 
@@ -41,19 +36,11 @@ export interface MoveOptions {
 export class MoveSource {
   private readonly context: MoveContext;
   private readonly departures = new Map<string, Departure>();
-  private readonly forwarding = new Map<string, { end(): void }>();
-  /** Rooms that left and are not listed at their new host yet → where that host listens. */
-  private readonly unlisted = new Map<string, string>();
+  private readonly forwarding: Forwarding;
 
   constructor(context: MoveContext) {
     this.context = context;
-    context.handoff.onPeerGone((path) => {
-      for (const [roomId, at] of this.unlisted) {
-        if (at !== path) continue;
-        this.unlisted.delete(roomId);
-        this.unlist(roomId);
-      }
-    });
+    this.forwarding = new Forwarding(context);
   }
 
   /** The move the room is in, if any. */
@@ -61,18 +48,9 @@ export class MoveSource {
     return this.departures.get(roomId);
   }
 
-  /** The new host lists the room: calls need not be passed on much longer. */
+  /** The new host lists the rooms. */
   published(roomIds: string[]): void {
-    for (const roomId of roomIds) this.unlisted.delete(roomId);
-    this.endForwarding(roomIds);
-  }
-
-  private endForwarding(roomIds: string[]): void {
-    for (const roomId of roomIds) {
-      const forward = this.forwarding.get(roomId);
-      this.forwarding.delete(roomId);
-      if (forward) setTimeout(() => forward.end(), FORWARD_MS).unref();
-    }
+    this.forwarding.published(roomIds);
   }
 
   /**
@@ -80,23 +58,14 @@ export class MoveSource {
    * its outcome, and every room that did not move runs on here.
    */
   async move(roomIds: string[], target: HostRecord, options: MoveOptions): Promise<MoveOutcome[]> {
-    const transferId = randomUUID();
     const outcomes: MoveOutcome[] = [];
-    const fail = (departure: Departure, error: unknown) => {
-      outcomes.push({ roomId: departure.roomId, error: this.stay(departure, error) });
-    };
-    let moving: Departure[] = [];
-    for (const roomId of roomIds) {
-      try {
-        moving.push(this.begin(roomId, target));
-      } catch (error) {
-        outcomes.push({ roomId, error: toError(roomId, error) });
-      }
-    }
+    const attempt = this.attempt(target, (outcome) => outcomes.push(outcome));
+    await this.context.ownership.reclaimed(roomIds, options.quiesceMs);
+    let moving = this.beginAll(roomIds, attempt);
     if (moving.length === 0) return outcomes;
 
-    moving = await prepareShells(this.context, { transferId, target, fail }, moving);
-    moving = await sendAhead(this.context, { transferId, target, fail }, moving);
+    moving = await prepareShells(this.context, attempt, moving);
+    moving = await sendAhead(this.context, attempt, moving);
     const deadline = Date.now() + options.quiesceMs;
     for (const departure of moving) departure.advance('quiescing');
     const groupOf = options.groupOf ?? ((roomId: string) => [roomId]);
@@ -108,57 +77,70 @@ export class MoveSource {
         groupOf(d.roomId).every((id) => rests.has(id) || !moving.some((m) => m.roomId === id)),
       );
       moving = moving.filter((d) => !resting.includes(d));
-      if (resting.length > 0)
-        moving.push(...(await this.transfer(transferId, resting, target, outcomes, fail)));
-      moving = await this.dropOverdue(transferId, moving, target, deadline, fail);
+      if (resting.length > 0) moving.push(...(await this.transfer(attempt, resting, outcomes)));
+      moving = this.dropOverdue(attempt, moving, deadline);
     }
     return outcomes;
   }
 
   /** Everything a move does before it would stop a room; then the target throws its shells away. */
   async rehearse(roomIds: string[], target: HostRecord): Promise<{ roomId: string; error: BatonError }[]> {
-    const transferId = randomUUID();
     const errors: { roomId: string; error: BatonError }[] = [];
-    const started: Departure[] = [];
-    for (const roomId of roomIds) {
-      try {
-        started.push(this.begin(roomId, target));
-      } catch (error) {
-        errors.push({ roomId, error: toError(roomId, error) });
-      }
-    }
-    const fail = (departure: Departure, error: unknown) => {
-      errors.push({ roomId: departure.roomId, error: this.stay(departure, error) });
-    };
-    const ready =
-      started.length === 0 ? [] : await prepareShells(this.context, { transferId, target, fail }, started);
-    if (ready.length > 0) {
-      const rooms = ready.map((d) => d.roomId);
-      await this.context.tell(target.id, METHODS.abort, { transferId, from: this.context.host, rooms });
-      for (const departure of ready) this.stay(departure, undefined);
-    }
+    const attempt = this.attempt(target, (failure) => errors.push(failure));
+    const begun = this.beginAll(roomIds, attempt);
+    const ready = begun.length === 0 ? [] : await prepareShells(this.context, attempt, begun);
+    if (ready.length > 0) await this.callOff(attempt, ready);
+    for (const departure of ready) this.stay(departure, undefined);
     return errors;
   }
 
-  private begin(roomId: string, target: HostRecord): Departure {
+  private attempt(
+    target: HostRecord,
+    failed: (failure: { roomId: string; error: BatonError }) => void,
+  ): Attempt {
+    const refused = (departure: Departure, error: unknown) =>
+      failed({ roomId: departure.roomId, error: this.stay(departure, error) });
+    const attempt: Attempt = {
+      transferId: randomUUID(),
+      target,
+      refused,
+      fail: (departure, error) => {
+        void this.callOff(attempt, [departure]);
+        refused(departure, error);
+      },
+      unbegun: (roomId, error) => failed({ roomId, error: toError(roomId, error) }),
+    };
+    return attempt;
+  }
+
+  private callOff({ transferId, target }: Attempt, departures: Departure[]): Promise<void> {
+    const rooms = departures.map(({ roomId }) => roomId);
+    return this.context.tell(target.handoffPath, METHODS.abort, {
+      transferId,
+      from: this.context.host,
+      rooms,
+    });
+  }
+
+  private beginAll(roomIds: string[], attempt: Attempt): Departure[] {
+    return roomIds.flatMap((roomId) => {
+      try {
+        return [this.begin(roomId)];
+      } catch (error) {
+        attempt.unbegun(roomId, error);
+        return [];
+      }
+    });
+  }
+
+  private begin(roomId: string): Departure {
+    const { context } = this;
     const room = matchMaker.getLocalRoomById(roomId) as Room | undefined;
     if (!room || trackOf(room).shell) throw roomNotFound({ roomId });
-    if (this.departures.has(roomId)) throw moveInProgress({ roomId });
+    // nor while the registry may still name the target of an earlier move
+    if (this.departures.has(roomId) || context.ownership.reclaiming(roomId)) throw moveInProgress({ roomId });
     if (internals(room)._internalState === 2) throw roomDisposing({ roomId });
-    const report = inspectRoom(room, { timers: timerNames });
-    const track = trackOf(room);
-    const problems = [...report.problems];
-    for (const topic of track.lateSubscriptions) {
-      problems.push({
-        path: `room.presence.subscribe("${topic}")`,
-        what: 'a subscription made after onCreate()',
-        hint: 'subscribe in onCreate(), where the new host can do it again',
-      });
-    }
-    const loop = loopProblem(room);
-    if (loop) problems.push(loop);
-    if (problems.length > 0) throw this.context.immovable(roomId, problems);
-    const departure = new Departure(room, target.id, report, this.context.transport);
+    const departure = new Departure(room, inspect(context, room), context.transport);
     departure.advance('preparing');
     this.departures.set(roomId, departure);
     return departure;
@@ -172,50 +154,21 @@ export class MoveSource {
     return toError(departure.roomId, error);
   }
 
-  private async dropOverdue(
-    transferId: string,
-    moving: Departure[],
-    target: HostRecord,
-    deadline: number,
-    fail: (d: Departure, error: unknown) => void,
-  ): Promise<Departure[]> {
+  private dropOverdue(attempt: Attempt, moving: Departure[], deadline: number): Departure[] {
     const overdue = moving.filter((d) => Date.now() >= deadline || internals(d.room)._internalState === 2);
-    if (overdue.length === 0) return moving;
-    await this.context.tell(target.id, METHODS.abort, {
-      transferId,
-      from: this.context.host,
-      rooms: overdue.map((d) => d.roomId),
-    });
-    for (const departure of overdue) fail(departure, overdueError(departure));
+    for (const departure of overdue) attempt.fail(departure, overdueError(departure));
     return moving.filter((d) => !overdue.includes(d));
   }
 
+  /** @returns rooms that have to come to rest once more */
   private async transfer(
-    transferId: string,
+    attempt: Attempt,
     resting: Departure[],
-    target: HostRecord,
     outcomes: MoveOutcome[],
-    fail: (d: Departure, error: unknown) => void,
   ): Promise<Departure[]> {
     const { context } = this;
-    const frozen: Departure[] = [];
-    const again: Departure[] = [];
-    for (const departure of resting) {
-      try {
-        this.freeze(transferId, departure);
-        frozen.push(departure);
-      } catch (error) {
-        this.thaw(departure);
-        if (error instanceof BatonError && error.code === 'BATON_CONNECTION_GONE') {
-          // the last patch told us that a client is gone: once it has left, the room rests again
-          departure.advance('quiescing');
-          departure.forgetConnections();
-          again.push(departure);
-        } else {
-          fail(departure, error);
-        }
-      }
-    }
+    const { transferId, target } = attempt;
+    const { frozen, again } = this.freezeAll(attempt, resting);
     if (frozen.length === 0) return again;
     context.gates.presence.cut(
       transferId,
@@ -235,25 +188,45 @@ export class MoveSource {
         { timeoutMs: COMMIT_TIMEOUT_MS },
       );
     } catch (error) {
-      await Promise.all(frozen.map((d) => this.recover(transferId, d, target, error, outcomes, fail)));
+      await Promise.all(frozen.map((d) => this.recover(attempt, d, error, outcomes)));
       return again;
     }
     const answers = new Map(replies.map((reply) => [reply.roomId, reply]));
     for (const departure of frozen) {
-      const reply = answers.get(departure.roomId);
+      const { roomId } = departure;
+      const reply = answers.get(roomId);
       if (reply?.epoch !== undefined) outcomes.push(this.release(departure, target, reply, sent));
       else {
         this.thaw(departure);
-        if (reply?.unsure) context.ownership.reclaim(departure.roomId, target.id);
-        fail(
-          departure,
-          reply?.error
-            ? BatonError.fromJSON(reply.error)
-            : moveFailed({ roomId: departure.roomId, reason: 'the target did not mention it' }),
-        );
+        if (reply?.unsure) context.ownership.reclaim(roomId, target.id);
+        if (reply?.error) attempt.refused(departure, BatonError.fromJSON(reply.error));
+        else attempt.fail(departure, moveFailed({ roomId, reason: 'the target did not mention it' }));
       }
     }
     return again;
+  }
+
+  private freezeAll(attempt: Attempt, resting: Departure[]): { frozen: Departure[]; again: Departure[] } {
+    const frozen: Departure[] = [];
+    const again: Departure[] = [];
+    for (const departure of resting) {
+      try {
+        inspectAgain(this.context, departure, attempt.target.id);
+        this.freeze(attempt.transferId, departure);
+        frozen.push(departure);
+      } catch (error) {
+        if (departure.state === 'frozen') this.thaw(departure);
+        if (error instanceof BatonError && error.code === 'BATON_CONNECTION_GONE') {
+          // the last patch told us that a client is gone: once it has left, the room rests again
+          departure.advance('quiescing');
+          departure.forgetConnections();
+          again.push(departure);
+        } else {
+          attempt.fail(departure, error);
+        }
+      }
+    }
+    return { frozen, again };
   }
 
   /** Synchronous: from here to the target's activation is the blackout. */
@@ -278,10 +251,11 @@ export class MoveSource {
     departure.divert(
       divertMethods(room, async (method, args) => {
         await departure.settled;
+        if (departure.state === 'released' && shuttingDown()) return undefined;
         return matchMaker.remoteRoomCall(departure.roomId, method as never, args);
       }),
-      context.gates.presence.divert(departure.roomId, (call) => departure.hold(call)),
     );
+    context.gates.presence.divert(departure.roomId, (call) => departure.hold(call));
     departure.phases.freeze = (nowMicros() - departure.frozenAt) / 1000;
   }
 
@@ -307,10 +281,10 @@ export class MoveSource {
     const clients = room.clients.length;
     departure.undivert();
     const handOver = context.gates.presence.handOver(room);
-    handOver?.then((letters) => context.tell(target.id, METHODS.letters, { roomId, letters }));
+    handOver?.then((letters) => context.tell(target.handoffPath, METHODS.letters, { roomId, letters }));
     discardRoom(room, context.gates);
     for (const client of departure.detached) context.transport.forget(client);
-    this.forward(departure, target);
+    this.forwarding.begin(roomId, target, departure.takeCalls());
     this.departures.delete(roomId);
     departure.settle();
     departure.phases.restore = reply.restoreMs ?? 0;
@@ -330,68 +304,32 @@ export class MoveSource {
     return { roomId, result };
   }
 
-  /** Calls that were or will be sent to the old host reach the new one. */
-  private forward(departure: Departure, target: HostRecord): void {
-    const { roomId } = departure;
-    const send = (call: RoomCall) => {
-      this.context.tell(target.id, METHODS.call, { roomId, call });
-    };
-    const diversion = this.context.gates.presence.divert(roomId, send);
-    this.forwarding.set(roomId, diversion);
-    this.unlisted.set(roomId, target.handoffPath);
-    for (const call of departure.takeCalls()) send(call);
-    // in case the target never says that it listed the room
-    setTimeout(() => this.endForwarding([roomId]), FORWARD_MS * 4).unref();
-  }
-
-  /** No answer to the commit. The registry decides; until it can be asked the room stays frozen. */
+  /** No answer to the commit: registry and target decide; until they are heard the room stays frozen. */
   private async recover(
-    transferId: string,
+    attempt: Attempt,
     departure: Departure,
-    target: HostRecord,
     error: unknown,
     outcomes: MoveOutcome[],
-    fail: (d: Departure, error: unknown) => void,
   ): Promise<void> {
     const { context } = this;
+    const { transferId, target } = attempt;
     const { roomId } = departure;
-    const { owner, targetGone } = await askWhoOwns(context, roomId, target, error);
-    if (owner === 'source') {
+    const verdict = await askWhoRuns(context, { transferId, roomId, target }, error);
+    if (verdict.runs === 'target') {
+      const epoch = (context.ownership.epoch(roomId) ?? 0) + 1;
+      const blackoutMs = (nowMicros() - departure.frozenAt) / 1000;
+      outcomes.push(this.release(departure, target, { roomId, epoch, blackoutMs }, departure.frozenAt));
+    } else if (verdict.runs === 'source') {
       this.thaw(departure);
-      // the shell that waits there would stand in the way of the next try
-      if (!targetGone)
-        context.tell(target.id, METHODS.abort, { transferId, from: context.host, rooms: [roomId] });
-      fail(departure, unreachable(target.id, error));
-      return;
+      if (verdict.unsettled) context.ownership.reclaim(roomId, target.id);
+      attempt.fail(departure, unreachable(target.id, error));
+    } else {
+      this.lose(departure, verdict.dead);
+      const reason = verdict.dead
+        ? `${target.id} took it over and died`
+        : `whether ${target.id} took it over is unknown`;
+      attempt.refused(departure, moveFailed({ roomId, reason }, error));
     }
-    if (owner === 'target' && !targetGone) {
-      // the target owns it and is alive, only slow: it will run there
-      outcomes.push(
-        this.release(
-          departure,
-          target,
-          {
-            roomId,
-            epoch: (context.ownership.epoch(roomId) ?? 0) + 1,
-            blackoutMs: (nowMicros() - departure.frozenAt) / 1000,
-          },
-          departure.frozenAt,
-        ),
-      );
-      return;
-    }
-    if (owner === 'unknown' && targetGone) {
-      // nobody else can run it: the target is dead
-      this.thaw(departure);
-      context.ownership.reclaim(roomId, target.id);
-      fail(departure, unreachable(target.id, error));
-      return;
-    }
-    this.lose(departure, targetGone);
-    const reason = targetGone
-      ? `${target.id} took it over and died`
-      : `whether ${target.id} took it over is unknown`;
-    fail(departure, moveFailed({ roomId, reason }, error));
   }
 
   /**
@@ -414,21 +352,6 @@ export class MoveSource {
         client.leave(LOST_CLOSE_CODE);
       } else context.transport.forget(client);
     }
-    if (closing) this.unlist(roomId);
-  }
-
-  /** Takes the row of a room that this host does not run any more off the listings, as soon as the store is there. */
-  private async unlist(roomId: string): Promise<void> {
-    const { gates, store, log } = this.context;
-    try {
-      await gates.driver.unlist(roomId);
-    } catch (error) {
-      log.debug({ roomId, err: error }, 'a room that is gone stays listed until the store answers');
-      const off = store.onConnectionChange((up) => {
-        if (!up) return;
-        off();
-        this.unlist(roomId);
-      });
-    }
+    if (closing) this.forwarding.unlist(roomId);
   }
 }

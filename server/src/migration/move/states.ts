@@ -24,9 +24,6 @@ const NEXT: Record<SourceState, readonly SourceState[]> = {
   lost: [],
 };
 
-/** Final states: the room is no longer this host's, or runs here as before. */
-export const isSettled = (state: SourceState): boolean => state === 'running' || NEXT[state].length === 0;
-
 export function advance(from: SourceState, to: SourceState): SourceState {
   if (!NEXT[from].includes(to)) {
     throw new BatonError('BATON_MOVE_FAILED', 500, `A move cannot go from ${from} to ${to}.`, { from, to });

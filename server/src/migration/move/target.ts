@@ -1,33 +1,23 @@
 // The receiving side of moves: shells are prepared while their rooms still run elsewhere, then restored, switched
-// over in the registry and started, in that order.
+// over in the registry and started, in that order. A room that cannot be restored is never switched.
 import { randomUUID } from 'node:crypto';
 import { deserialize } from 'node:v8';
 import { crc32 } from 'node:zlib';
-import { matchMaker, type Room, requestFromIPC } from '@colyseus/core';
+import { matchMaker, type Room } from '@colyseus/core';
 import type { RoomClient } from '../../colyseus/room-internals.ts';
-import {
-  BatonError,
-  handlersMismatch,
-  hostDraining,
-  internalError,
-  invalidRequest,
-  moveFailed,
-  moveInProgress,
-  schemaMismatch,
-} from '../../errors.ts';
-import { type CarriedConnection, libc } from '../../handoff/index.ts';
+import { BatonError, hostDraining, internalError, invalidRequest, moveFailed } from '../../errors.ts';
+import { type CarriedConnection, libc, type PeerInfo } from '../../handoff/index.ts';
 import type { MoveOutcome as StoreOutcome } from '../../store/index.ts';
 import type { ConnectionRecord } from '../../transport/index.ts';
-import { ClassRegistry, checkAgainstShell, type MovabilityReport } from '../fields/index.ts';
 import { encoderOf } from '../room/capture.ts';
-import { handlerSignature } from '../room/handlers.ts';
 import { restoreRoom } from '../room/restore.ts';
-import { pairTimers } from '../room/restore-time.ts';
 import { buildShell, discardShell, divertMethods, startRoom } from '../room/shell.ts';
 import type { RoomSnapshot } from '../room/snapshot.ts';
 import { trackOf } from '../room/track.ts';
-import { PreCopyTarget, reflectionHash, type StateSnapshot } from '../schema/index.ts';
+import { PreCopyTarget, type StateSnapshot } from '../schema/index.ts';
+import { type Arrival, Arrivals, type Shell } from './arrivals.ts';
 import type { MoveContext } from './context.ts';
+import { fitShell } from './fit.ts';
 import { announce } from './phases.ts';
 import {
   type CommitMessage,
@@ -44,37 +34,20 @@ import {
   roomsSchema,
 } from './protocol.ts';
 
-/** A shell nobody commits is thrown away after this long. */
-const SHELL_LIFETIME_MS = 120_000;
-
-interface Arrival {
-  transferId: string;
-  from: string;
-  room: Room;
-  classes: ClassRegistry;
-  /** Source and target run the same code. */
-  sameCode: boolean;
-  undivert: () => void;
-  /** The state as far as it came ahead. */
-  ahead: PreCopyTarget | undefined;
-  expiry: NodeJS.Timeout;
-  settled: Promise<void>;
-  settle: () => void;
-}
-
 interface Restored {
   entry: CommitMessage['rooms'][number];
   arrival: Arrival;
+  shell: Shell;
   clients: RoomClient[];
-  restoreMs: number;
 }
 
 export class MoveTarget {
   private readonly context: MoveContext;
-  private readonly arrivals = new Map<string, Arrival>();
+  readonly arrivals: Arrivals;
 
   constructor(context: MoveContext) {
     this.context = context;
+    this.arrivals = new Arrivals(context.gates);
     const { handoff } = context;
     handoff.handle(METHODS.prepare, (payload) =>
       this.prepare(parse(prepareSchema, payload) as PrepareMessage),
@@ -85,9 +58,16 @@ export class MoveTarget {
       const room = matchMaker.getLocalRoomById(roomId) as Room | undefined;
       if (room) trackOf(room).mailbox?.take(letters);
     });
-    handoff.handle(METHODS.abort, (payload) => this.abort(parse(roomsSchema, payload)));
-    context.carrier.receive(METHODS.commit, (payload, connections) =>
-      this.commit(parse(commitSchema, payload), connections),
+    handoff.handle(METHODS.abort, (payload) => {
+      const { transferId, rooms } = parse(roomsSchema, payload);
+      for (const roomId of rooms) this.arrivals.fate(transferId, roomId);
+    });
+    handoff.handle(METHODS.outcome, (payload) => {
+      const { transferId, rooms } = parse(roomsSchema, payload);
+      return this.arrivals.fate(transferId, rooms[0] ?? '');
+    });
+    context.carrier.receive(METHODS.commit, (payload, connections, peer) =>
+      this.commit(parse(commitSchema, payload), connections, peer),
     );
     handoff.onPeerGone(() => {
       // without the store's word shells stay until their own time is over
@@ -95,28 +75,27 @@ export class MoveTarget {
     });
   }
 
-  /** True while a shell of the room waits here. */
-  expects(roomId: string): boolean {
-    return this.arrivals.has(roomId);
+  /** A host went away: shells for its rooms are of no use. */
+  private async sweep(): Promise<void> {
+    const hosts = new Set((await this.context.hosts()).map((h) => h.id));
+    this.arrivals.discardFrom((host) => !hosts.has(host));
   }
 
-  /** Resolves when the room runs here or its shell is gone. */
-  settled(roomId: string): Promise<void> {
-    return this.arrivals.get(roomId)?.settled ?? Promise.resolve();
-  }
-
+  /** Rooms whose onCreate() waits for something do not keep the others waiting. */
   private async prepare(message: PrepareMessage): Promise<PrepareReply> {
-    if (this.context.draining()) throw hostDraining({ host: this.context.host });
-    const replies: PrepareReply = [];
+    if (this.arrivals.closed || this.context.draining()) throw hostDraining({ host: this.context.host });
+    const replies: Promise<PrepareReply[number]>[] = [];
     for (const wanted of message.rooms) {
-      try {
-        const missingTimers = await this.prepareRoom(message, wanted);
-        replies.push({ roomId: wanted.roomId, missingTimers });
-      } catch (error) {
-        replies.push({ roomId: wanted.roomId, error: record(error, wanted.roomId) });
-      }
+      const { roomId } = wanted;
+      replies.push(
+        this.prepareRoom(message, wanted).then(
+          (missingTimers) => ({ roomId, missingTimers }),
+          (error) => ({ roomId, error: record(error, roomId) }),
+        ),
+      );
+      await new Promise((resolve) => setImmediate(resolve)); // rooms that run here get their turn
     }
-    return replies;
+    return Promise.all(replies);
   }
 
   /** @returns names of timers that the room's onCreate() made there, but not here */
@@ -124,83 +103,31 @@ export class MoveTarget {
     message: PrepareMessage,
     wanted: PrepareMessage['rooms'][number],
   ): Promise<string[]> {
-    const { roomId, roomName } = wanted;
+    const { roomId } = wanted;
     const { context } = this;
-    if (this.arrivals.has(roomId) || matchMaker.getLocalRoomById(roomId)) throw moveInProgress({ roomId });
-    const shell = await buildShell(
-      context.gates,
-      { roomId, roomName, options: wanted.options },
-      context.host,
-    );
+    const arrival = this.arrivals.reserve(message, roomId);
+    let room: Room | undefined;
     try {
-      const encoder = encoderOf(shell);
-      const reflection = encoder && reflectionHash(encoder);
-      if (reflection !== wanted.reflection) {
-        throw schemaMismatch({
-          roomName,
-          host: context.host,
-          reason: 'its fields or types differ from those clients know',
-        });
-      }
-      const handlers = handlerSignature(shell);
-      if (handlers !== wanted.handlers) {
-        throw handlersMismatch({
-          roomName,
-          host: context.host,
-          reason: `[${wanted.handlers}] there, [${handlers}] here; register all handlers in onCreate() or as \`messages\``,
-        });
-      }
-      const classes = ClassRegistry.of(shell);
-      const sameCode = message.generation === context.generation;
-      const problems = checkAgainstShell(wanted.report as MovabilityReport, shell, { classes, sameCode });
-      if (problems.length > 0) throw context.immovable(roomId, problems);
-      const found = pairTimers(shell, wanted.timers, sameCode);
-      this.expect(message, shell, classes, sameCode);
-      return wanted.timers.map(({ name }) => name).filter((name) => !found.has(name));
+      room = await buildShell(context.gates, wanted, context.host);
+      const { shell, missingTimers } = fitShell(context, message, wanted, room);
+      this.arrivals.ready(arrival, shell);
+      context.gates.presence.expectCut(message.transferId, room);
+      announce('target', 'prepared', roomId);
+      return missingTimers;
     } catch (error) {
-      discardShell(shell, context.gates);
+      if (room) discardShell(room, context.gates);
+      this.arrivals.remove(arrival);
       throw error;
     }
-  }
-
-  private expect(message: PrepareMessage, room: Room, classes: ClassRegistry, sameCode: boolean): void {
-    const { roomId } = room;
-    let settle = () => {};
-    const settled = new Promise<void>((resolve) => {
-      settle = resolve;
-    });
-    const expiry = setTimeout(() => this.discard(roomId), SHELL_LIFETIME_MS);
-    expiry.unref();
-    // Colyseus already finds the shell by its id: calls made in this process go to the room where it runs
-    const undivert = divertMethods(room, (method, args) =>
-      requestFromIPC(matchMaker.presence, `$${roomId}`, method, args),
-    );
-    this.context.gates.presence.expectCut(message.transferId, room);
-    announce('target', 'prepared', roomId);
-    this.arrivals.set(roomId, {
-      transferId: message.transferId,
-      from: message.from,
-      room,
-      classes,
-      sameCode,
-      undivert,
-      ahead: undefined,
-      expiry,
-      settled,
-      settle,
-    });
   }
 
   /** Builds the state while the room still runs at the source; answers when this slice is worked in. */
   private async precopy(message: { transferId: string; roomId: string; bytes?: Uint8Array }): Promise<void> {
     const { roomId, bytes } = message;
-    const arrival = this.arrivals.get(roomId);
-    if (!arrival || arrival.transferId !== message.transferId) {
-      throw moveFailed({ roomId, reason: 'the target does not expect it (any more)' });
-    }
-    const { room } = arrival;
+    const { shell } = this.arrivals.expected(message.transferId, roomId);
+    const { room } = shell;
     const shellState = room.state as object;
-    const ahead = (arrival.ahead ??= new PreCopyTarget(shellState.constructor, shellState));
+    const ahead = (shell.ahead ??= new PreCopyTarget(shellState.constructor, shellState));
     if (bytes) ahead.add(deserialize(bytes) as StateSnapshot);
     while (!ahead.work()) await new Promise((resolve) => setImmediate(resolve));
     if (bytes) return;
@@ -210,39 +137,13 @@ export class MoveTarget {
     });
   }
 
-  private abort(message: { transferId: string; rooms: string[] }): void {
-    for (const roomId of message.rooms) {
-      if (this.arrivals.get(roomId)?.transferId === message.transferId) this.discard(roomId);
-    }
-  }
-
-  private discard(roomId: string): void {
-    const arrival = this.arrivals.get(roomId);
-    if (!arrival) return;
-    this.arrivals.delete(roomId);
-    clearTimeout(arrival.expiry);
-    arrival.undivert();
-    discardShell(arrival.room, this.context.gates);
-    arrival.settle();
-    announce('target', 'discarded', roomId);
-  }
-
-  /** A host went away: shells for its rooms are of no use; those already being committed go on. */
-  private async sweep(): Promise<void> {
-    const hosts = new Set((await this.context.hosts()).map((h) => h.id));
-    for (const [roomId, arrival] of this.arrivals) {
-      if (!hosts.has(arrival.from)) this.discard(roomId);
-    }
-  }
-
-  /**
-   * The registry's compare-and-set, the point of no return, is on its way while the rooms are restored; a room only
-   * runs when both have succeeded. What could not be restored although the registry changed is given back: the
-   * source, whose room is still frozen, puts the registry right.
-   */
-  private async commit(message: CommitMessage, connections: CarriedConnection[]): Promise<CommitReply> {
+  /** The registry's compare-and-set is the point of no return: only rooms that are ready to run get there. */
+  private async commit(
+    message: CommitMessage,
+    connections: CarriedConnection[],
+    peer: PeerInfo,
+  ): Promise<CommitReply> {
     const asked = nowMicros();
-    const switching = this.switchOwner(message);
     const replies: CommitReply = [];
     const restored: Restored[] = [];
     let next = 0;
@@ -253,15 +154,18 @@ export class MoveTarget {
         restored.push(this.restore(message, entry, own));
       } catch (error) {
         for (const { fd } of own) libc.close(fd);
-        this.discard(entry.roomId);
-        replies.push({ roomId: entry.roomId, error: record(error, entry.roomId), unsure: true });
+        replies.push({ roomId: entry.roomId, error: record(error, entry.roomId) });
       }
     }
     // every descriptor is a connection's or closed by now
     for (const { fd } of connections.splice(0).slice(next)) libc.close(fd);
-    const restoreMs = (nowMicros() - asked) / 1000;
-    const outcomes = await switching;
-    const switchMs = Math.max(0, (nowMicros() - asked) / 1000 - restoreMs);
+    const switching = nowMicros();
+    const outcomes = await this.switchOwner(
+      message.from,
+      restored.map(({ entry }) => entry),
+    );
+    const restoreMs = (switching - asked) / 1000;
+    const switchMs = (nowMicros() - switching) / 1000;
     for (const room of restored) {
       const { roomId } = room.entry;
       const outcome = outcomes.get(roomId);
@@ -276,19 +180,19 @@ export class MoveTarget {
         replies.push({ roomId, error: moveFailed({ roomId, reason }).toJSON() });
       } else {
         announce('target', 'switched', roomId);
-        replies.push({ ...this.activate(room, message.from, outcome.owner!.epoch), switchMs });
+        const reply = this.activate(room, message, outcome.owner!.epoch, peer.path);
+        replies.push({ ...reply, restoreMs, switchMs });
       }
     }
     return replies;
   }
 
-  private async switchOwner(message: CommitMessage): Promise<Map<string, StoreOutcome | BatonError>> {
-    const moves = message.rooms.map(({ roomId, epoch }) => ({
-      roomId,
-      from: message.from,
-      epoch,
-      to: this.context.host,
-    }));
+  private async switchOwner(
+    from: string,
+    rooms: CommitMessage['rooms'],
+  ): Promise<Map<string, StoreOutcome | BatonError>> {
+    if (rooms.length === 0) return new Map();
+    const moves = rooms.map(({ roomId, epoch }) => ({ roomId, from, epoch, to: this.context.host }));
     try {
       const outcomes = await this.context.store.transfer(moves);
       return new Map(outcomes.map((outcome) => [outcome.roomId, outcome]));
@@ -298,34 +202,31 @@ export class MoveTarget {
     }
   }
 
-  /** Synchronous; on an error the descriptors still in `own` are the caller's. */
+  /** Synchronous; on an error the shell is gone and the descriptors still in `own` are the caller's. */
   private restore(
     message: CommitMessage,
     entry: CommitMessage['rooms'][number],
     own: CarriedConnection[],
   ): Restored {
     const { context } = this;
-    const arrival = this.arrivals.get(entry.roomId);
-    if (!arrival || arrival.transferId !== message.transferId) {
-      throw moveFailed({ roomId: entry.roomId, reason: 'the target does not expect it (any more)' });
-    }
-    if (crc32(entry.bytes) !== entry.checksum)
-      throw moveFailed({ roomId: entry.roomId, reason: 'the snapshot is damaged' });
-    if (own.length !== entry.sessions.length)
-      throw moveFailed({ roomId: entry.roomId, reason: 'connections are missing' });
-    announce('target', 'received', entry.roomId);
-    const started = nowMicros();
-    const snapshot = deserialize(entry.bytes) as RoomSnapshot;
-    arrival.undivert();
+    const { roomId, sessions } = entry;
+    const { arrival, shell } = this.arrivals.expected(message.transferId, roomId);
     const clients: RoomClient[] = [];
+    this.arrivals.committing(arrival);
     try {
-      const bySession = new Map(entry.sessions.map((sessionId, i) => [sessionId, own[i]!]));
+      if (crc32(entry.bytes) !== entry.checksum)
+        throw moveFailed({ roomId, reason: 'the snapshot is damaged' });
+      if (own.length !== sessions.length) throw moveFailed({ roomId, reason: 'connections are missing' });
+      announce('target', 'received', roomId);
+      const snapshot = deserialize(entry.bytes) as RoomSnapshot;
+      shell.undivert();
+      const bySession = new Map(sessions.map((sessionId, i) => [sessionId, own[i]!]));
       restoreRoom({
-        room: arrival.room,
+        room: shell.room,
         snapshot,
-        classes: arrival.classes,
-        sameCode: arrival.sameCode,
-        ...(arrival.ahead ? { ahead: arrival.ahead } : {}),
+        classes: shell.classes,
+        sameCode: shell.sameCode,
+        ...(shell.ahead ? { ahead: shell.ahead } : {}),
         absent: (sessionId) => context.transport.absentClient(sessionId) as unknown as RoomClient,
         client: (sessionId) => {
           const connection = bySession.get(sessionId)!;
@@ -340,56 +241,56 @@ export class MoveTarget {
         },
       });
     } catch (error) {
-      for (const client of clients) context.transport.forget(client as never);
+      this.giveUp({ entry, arrival, shell, clients });
       throw error;
     }
     // until the switch is known, calls made in this process wait: the room may yet stay where it was
-    arrival.undivert = divertMethods(arrival.room, async (method, args) => {
+    shell.undivert = divertMethods(shell.room, async (method, args) => {
       await arrival.settled;
-      return matchMaker.remoteRoomCall(entry.roomId, method as never, args);
+      return matchMaker.remoteRoomCall(roomId, method as never, args);
     });
-    announce('target', 'restored', entry.roomId);
-    return { entry, arrival, clients, restoreMs: (nowMicros() - started) / 1000 };
+    announce('target', 'restored', roomId);
+    return { entry, arrival, shell, clients };
   }
 
-  private giveUp({ entry, clients }: Restored): void {
+  private giveUp({ arrival, shell, clients }: Restored): void {
     for (const client of clients) this.context.transport.forget(client as never);
-    this.discard(entry.roomId);
+    this.arrivals.end(arrival, shell);
   }
 
   private activate(
-    { entry, arrival, clients, restoreMs }: Restored,
-    from: string,
+    { entry, arrival, shell, clients }: Restored,
+    { from, transferId }: CommitMessage,
     epoch: number,
+    sourcePath: string | undefined,
   ): CommitReply[number] {
     const { context } = this;
-    const { room } = arrival;
+    const { room } = shell;
     const { roomId } = entry;
-    this.arrivals.delete(roomId);
-    clearTimeout(arrival.expiry);
+    this.arrivals.taken(transferId, roomId);
     context.ownership.take(roomId, epoch);
-    arrival.undivert();
+    shell.undivert();
     context.gates.presence.inherit(roomId, entry.executed);
     startRoom(room, entry.frozenAt);
     for (const client of clients) context.transport.resume(client as never);
     const blackoutMs = (nowMicros() - entry.frozenAt) / 1000;
     trackOf(room).lastBlackoutMs = blackoutMs;
-    arrival.settle();
+    this.arrivals.remove(arrival);
     announce('target', 'active', roomId);
-    this.publish(room, from, { epoch, blackoutMs });
-    return { roomId, epoch, blackoutMs, restoreMs };
+    this.publish(room, { from, epoch, blackoutMs }, sourcePath);
+    return { roomId, epoch, blackoutMs };
   }
 
   /** Listing and call channel follow right after; calls reach the room through the old host until then. */
   private async publish(
     room: Room,
-    from: string,
-    info: { epoch: number; blackoutMs: number },
+    info: { from: string; epoch: number; blackoutMs: number },
+    sourcePath: string | undefined,
   ): Promise<void> {
     const { context } = this;
     const { roomId } = room;
     try {
-      trackOf(room).follow('onMigrated', room.onMigrated?.({ from, to: context.host, ...info }));
+      trackOf(room).follow('onMigrated', room.onMigrated?.({ ...info, to: context.host }));
     } catch (error) {
       context.log.error({ roomId, err: error }, 'onMigrated() threw');
     }
@@ -400,7 +301,8 @@ export class MoveTarget {
       context.republish(room);
     }
     announce('target', 'published', roomId);
-    await context.tell(from, METHODS.published, {
+    if (!sourcePath) return;
+    await context.tell(sourcePath, METHODS.published, {
       transferId: randomUUID(),
       from: context.host,
       rooms: [roomId],
