@@ -138,7 +138,7 @@ export class FaultBench {
 
   private async strike(fault: FaultCase): Promise<string> {
     const service = this.service!;
-    const players = await this.seat();
+    const players = await this.seat(fault.phase === 'precopy' ? { things: 250 } : {});
     const { roomId } = players[0]!.room;
     const room = (await this.rooms()).find((r) => r.roomId === roomId)!;
     const hosts = await this.hosts();
@@ -185,9 +185,9 @@ export class FaultBench {
   }
 
   /** A new room with players who send and receive all the time and do not come back by themselves. */
-  private async seat(): Promise<Player[]> {
+  private async seat(options: object = {}): Promise<Player[]> {
     const { url } = this.service!;
-    const first = await retried(() => Player.join(url, 'faulty', {}, 'create'));
+    const first = await retried(() => Player.join(url, 'faulty', options, 'create'));
     const players = [first];
     while (players.length < PLAYERS)
       players.push(await retried(() => Player.joinById(url, first.room.roomId)));

@@ -6,7 +6,7 @@ export interface MovePhaseEvent {
   side: 'source' | 'target';
   /**
    * Source: the state entered (preparing, quiescing, frozen, transferring, released, running, lost).
-   * Target: prepared, received, restored, switched, active, published, discarded.
+   * Target: prepared, precopy (the first part of a large state), received, restored, switched, active, published, discarded.
    */
   phase: string;
   roomId: string;

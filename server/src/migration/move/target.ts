@@ -127,6 +127,7 @@ export class MoveTarget {
     const { shell } = this.arrivals.expected(message.transferId, roomId);
     const { room } = shell;
     const shellState = room.state as object;
+    if (!shell.ahead) announce('target', 'precopy', roomId);
     const ahead = (shell.ahead ??= new PreCopyTarget(shellState.constructor, shellState));
     if (bytes) ahead.add(deserialize(bytes) as StateSnapshot);
     while (!ahead.work()) await new Promise((resolve) => setImmediate(resolve));
