@@ -2,7 +2,6 @@
 import { Room } from '@colyseus/core';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Arrivals, type Shell } from '../../server/src/migration/move/arrivals.ts';
-import { RoomTrack } from '../../server/src/migration/room/track.ts';
 import { build, closeRooms } from './fields-rooms.ts';
 
 afterEach(closeRooms);
@@ -80,16 +79,4 @@ describe('an arrival', () => {
     expect(dropped).toEqual(['r']);
     expect(arrivals.closed).toBe(true);
   });
-});
-
-test('a wait for a busy room leaves nothing behind, whether it ends by rest or by time', async () => {
-  const track = new RoomTrack();
-  track.enter('work');
-  const waiters = () => (track as unknown as { idleWaiters: Set<unknown> }).idleWaiters.size;
-  await Promise.all(Array.from({ length: 20 }, () => track.idle(1)));
-  expect(waiters()).toBe(0);
-  const rest = track.idle(60_000);
-  track.leave('work');
-  await rest;
-  expect(waiters()).toBe(0);
 });

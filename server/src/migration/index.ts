@@ -8,12 +8,11 @@ export {
   registerMovable,
 } from './fields/index.ts';
 export type { DrainResult, Refusal } from './move/drain.ts';
-export { Migrator, type MigratorOptions, QUIESCE_MS, type Whereabouts } from './move/migrator.ts';
+export { Migrator, QUIESCE_MS } from './move/migrator.ts';
 export { Ownership } from './move/ownership.ts';
-export type { MoveOutcome, MovePhases, MoveResult } from './move/result.ts';
-export { type DriverGate, gateDriver, type RoomRegistry } from './room/driver-gate.ts';
-export { gatePresence, type PresenceGate } from './room/gates.ts';
+export { gateDriver } from './room/driver-gate.ts';
+export { gatePresence } from './room/gates.ts';
 export { installHooks } from './room/hooks.ts';
 export { followAppRooms } from './room/methods.ts';
-export { endLostRoom, type Gates } from './room/shell.ts';
+export { endLostRoom } from './room/shell.ts';
 export { trackOf } from './room/track.ts';

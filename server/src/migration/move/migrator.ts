@@ -26,7 +26,7 @@ import { type MoveOptions, MoveSource } from './source.ts';
 import { MoveTarget } from './target.ts';
 
 /** How long one requested move waits for its room to come to rest. */
-export const QUIESCE_MS = 10_000;
+const QUIESCE_MS = 10_000;
 const HOSTS_CACHE_MS = 200;
 const TELL_TIMEOUT_MS = 5_000;
 const REHEARSAL_ROOMS = 64;

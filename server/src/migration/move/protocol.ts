@@ -19,7 +19,7 @@ const roomId = z.string().min(1).max(128);
 const transferId = z.string().min(8).max(64);
 const hostId = z.string().min(1).max(64);
 
-export const errorSchema = z.object({
+const errorSchema = z.object({
   code: z.string(),
   status: z.number(),
   message: z.string(),
