@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { descriptorsOf } from './descriptors.ts';
-import { callOnce, noLeak, ranInOnePlaceAtATime, retried, sleep } from './fault-checks.ts';
+import { callOnce, noLeak, RECOVERY_MS, ranInOnePlaceAtATime, retried, sleep } from './fault-checks.ts';
 import { Player } from './player.ts';
 import { RedisServer } from './redis.ts';
 import { type HostInfo, kill, type RoomInfo, Service, until } from './service.ts';
@@ -92,7 +92,7 @@ export class FaultBench {
     await until(
       async () => (await this.hosts().catch(() => [])).filter((h) => !pids.includes(h.pid)).length === 1,
       'a new host',
-      CALM_MS,
+      RECOVERY_MS,
     );
     await this.exercise();
     return `gone after ${ms} ms`;
@@ -330,7 +330,7 @@ export class FaultBench {
         await until(
           async () => (await this.hosts().catch(() => [])).filter((h) => h.state === 'up').length === 2,
           'two hosts',
-          CALM_MS,
+          RECOVERY_MS,
         );
         await this.exercise();
       }
@@ -386,7 +386,7 @@ export class FaultBench {
         }
       },
       'a new room that moves',
-      CALM_MS,
+      RECOVERY_MS,
     ).catch((error) => {
       throw new Error(`${error.message}: ${this.lastError?.message}`);
     });

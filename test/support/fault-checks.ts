@@ -4,7 +4,8 @@ import http from 'node:http';
 import { descriptorsOf } from './descriptors.ts';
 import { until } from './service.ts';
 
-const RETRY_MS = 20_000;
+/** The supervisor lets a host that was struck again and again wait for up to 15 s; then it starts on a busy machine. */
+export const RECOVERY_MS = 45_000;
 
 /**
  * A process that has stopped running the room does not begin again, and no tick is lost or made twice.
@@ -63,7 +64,7 @@ export const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve
 
 /** Joins meet a host that is gone or away for a moment, as those of real players do, who press the button again. */
 export async function retried<T>(attempt: () => Promise<T>): Promise<T> {
-  const end = Date.now() + RETRY_MS;
+  const end = Date.now() + RECOVERY_MS;
   for (;;) {
     try {
       return await attempt();

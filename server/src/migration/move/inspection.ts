@@ -50,8 +50,10 @@ function madeSince(room: Room): Problem[] {
 function optionProblems(room: Room): Problem[] {
   const track = trackOf(room);
   if (!isPlain(track.createOptions)) return travels(track.createOptions) ? [] : [optionProblem('')];
-  const preset = matchMaker.getHandler(room.roomName)?.options;
-  const own = Object.entries(track.createOptions).filter(([key]) => !(isPlain(preset) && key in preset));
+  const preset: unknown = matchMaker.getAllHandlers()[room.roomName]?.options;
+  const own = Object.entries(track.createOptions).filter(
+    ([key]) => !(isPlain(preset) && Object.hasOwn(preset, key)),
+  );
   track.createOptions = Object.fromEntries(own);
   return own.filter(([, value]) => !travels(value)).map(([key]) => optionProblem(`.${key}`));
 }
