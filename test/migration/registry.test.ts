@@ -5,14 +5,13 @@ import { internals } from '../../server/src/colyseus/room-internals.ts';
 import { ownershipLost, storeUnavailable } from '../../server/src/errors.ts';
 import {
   endLostRoom,
-  type Gates,
   gateDriver,
   gatePresence,
   installHooks,
   Ownership,
   trackOf,
 } from '../../server/src/migration/index.ts';
-import { discardRoom } from '../../server/src/migration/room/shell.ts';
+import { discardRoom, type Gates } from '../../server/src/migration/room/shell.ts';
 import type { RoomOwner, Store } from '../../server/src/store/index.ts';
 import { createLog } from '../../server/src/telemetry/index.ts';
 import { until } from '../support/service.ts';

@@ -8,7 +8,7 @@ export {
   registerMovable,
 } from './fields/index.ts';
 export type { DrainResult, Refusal } from './move/drain.ts';
-export { Migrator, QUIESCE_MS } from './move/migrator.ts';
+export { Migrator } from './move/migrator.ts';
 export { Ownership } from './move/ownership.ts';
 export { gateDriver } from './room/driver-gate.ts';
 export { gatePresence } from './room/gates.ts';
