@@ -79,7 +79,13 @@ export class Backend implements ControlBackend {
         }
       }),
     );
-    return lists.flat();
+    // A source that waits for its target's word still lists the room that the target has at the next epoch.
+    const rooms = new Map<string, RoomView>();
+    for (const room of lists.flat()) {
+      const other = rooms.get(room.roomId);
+      if (!other || other.epoch < room.epoch) rooms.set(room.roomId, room);
+    }
+    return [...rooms.values()];
   }
 
   localRooms(): RoomView[] {
