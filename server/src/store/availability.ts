@@ -1,5 +1,8 @@
 import type { Log } from '../telemetry/index.ts';
 
+/** The reason when it was closed here: nothing to tell anybody. */
+export const CLOSED = 'closed';
+
 /** Whether a store can be used now, told to whoever wants to know. */
 export class Availability {
   readonly #log: Log;
@@ -22,7 +25,7 @@ export class Availability {
     if (up === this.#up) return;
     this.#up = up;
     if (up) this.#log.info({ store: this.#url }, 'store connected');
-    else
+    else if (reason !== CLOSED)
       this.#log.warn(
         { store: this.#url, reason },
         'store away; rooms go on, moves are refused until it is back',

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError, invalidRequest, storeUnavailable } from '../../errors.ts';
 import type { Log } from '../../telemetry/index.ts';
-import { Availability } from '../availability.ts';
+import { Availability, CLOSED } from '../availability.ts';
 import { backoff, deadline, refuse, unawaited } from '../promises.ts';
 import {
   FrameReader,
@@ -71,7 +71,7 @@ export class EmbeddedLink {
 
   /** @param timeoutMs overrides the default; 0 waits for as long as the connection lasts */
   request<T>(method: string, args: unknown[], timeoutMs = this.#o.timeoutMs): Promise<T> {
-    if (!this.availability.up) return refuse(this.#unavailable(this.#closed ? 'closed' : 'not connected'));
+    if (!this.availability.up) return refuse(this.#unavailable(this.#closed ? CLOSED : 'not connected'));
     if (this.#pending.size >= maxPending) return refuse(this.#unavailable('too many requests at a time'));
     return this.#send(method, args, timeoutMs);
   }
@@ -82,7 +82,7 @@ export class EmbeddedLink {
     clearInterval(this.#checks);
     const socket = this.#socket;
     this.#writer?.flush();
-    this.#forget('closed');
+    this.#forget(CLOSED);
     socket?.end();
   }
 
@@ -120,7 +120,7 @@ export class EmbeddedLink {
     });
     if (this.#closed) {
       socket.destroy();
-      throw this.#unavailable('closed');
+      throw this.#unavailable(CLOSED);
     }
     this.#attach(socket);
     try {

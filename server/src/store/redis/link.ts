@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from 'redis';
 import { type BatonError, storeUnavailable } from '../../errors.ts';
 import type { Log } from '../../telemetry/index.ts';
-import { Availability } from '../availability.ts';
+import { Availability, CLOSED } from '../availability.ts';
 import { backoff, deadline, refuse, unawaited } from '../promises.ts';
 import type { RedisAddress } from './address.ts';
 import { type Script, scripts } from './scripts.ts';
@@ -109,7 +109,7 @@ export class RedisLink {
 
   /** @param ms what the command may take beyond the usual; `undefined` = as long as it likes */
   guardFor<T>(what: string, ms: number | undefined, command: () => Promise<T>): Promise<T> {
-    if (!this.availability.up) return refuse(this.unavailable(this.#closed ? 'closed' : this.#lastError));
+    if (!this.availability.up) return refuse(this.unavailable(this.#closed ? CLOSED : this.#lastError));
     return unawaited(this.#bounded(what, ms, command()));
   }
 
@@ -145,7 +145,7 @@ export class RedisLink {
     clearTimeout(this.#timer);
     this.#client.destroy();
     for (const peer of this.#peers) peer.disconnect();
-    this.availability.set(false, 'closed');
+    this.availability.set(false, CLOSED);
   }
 
   async #connectOnce(): Promise<void> {
