@@ -43,7 +43,8 @@ export function handleSignals(actions: SignalActions): () => void {
 
 function terminalThere(): boolean {
   try {
-    return process.stdout.getWindowSize()[0] > 0;
+    // Some report 0 by 0; one that is gone has no size at all.
+    return Array.isArray(process.stdout.getWindowSize());
   } catch {
     return false;
   }
