@@ -4,17 +4,30 @@ import { Child } from './child.ts';
 import { percentile, progress, type Report } from './report.ts';
 import { type BenchService, startService } from './service.ts';
 
-const CASES = [
-  { name: '2 clients', room: 'field', clients: 2, moves: 200 },
-  { name: '100 clients', room: 'field', clients: 100, moves: 150 },
-  { name: '100 clients 10000 instances', room: 'bigfield', clients: 100, moves: 100 },
+const CASES: Case[] = [
+  { name: '2 clients', room: 'field', clients: 2, moves: 400 },
+  { name: '100 clients', room: 'field', clients: 100, moves: 300 },
+  {
+    name: '100 clients 10000 instances',
+    room: 'bigfield',
+    clients: 100,
+    moves: 200,
+    encoderBytes: 512 * 1024,
+  },
 ];
-const WARM_UP_MOVES = 20;
+const WARM_UP_MOVES = 60;
 const QUICK_MOVES = 2;
 const PAUSE_MS = 30;
 const HZ = 10;
 
-type Case = (typeof CASES)[number];
+interface Case {
+  name: string;
+  room: string;
+  clients: number;
+  moves: number;
+  /** `Encoder.BUFFER_SIZE`, where the state needs more than the default. */
+  encoderBytes?: number;
+}
 
 async function measure({ api, port }: BenchService, { name, room, clients, ...full }: Case, report: Report) {
   const moves = report.quick ? QUICK_MOVES : full.moves;
@@ -43,11 +56,14 @@ async function measure({ api, port }: BenchService, { name, room, clients, ...fu
 }
 
 export async function blackout(report: Report): Promise<void> {
-  const service = await startService();
-  try {
-    for (const one of CASES) await measure(service, one, report);
-  } finally {
-    progress('');
-    await service.close();
+  for (const one of CASES) {
+    const { encoderBytes } = one;
+    const service = await startService(encoderBytes ? { BATON_BENCH_ENCODER_BYTES: `${encoderBytes}` } : {});
+    try {
+      await measure(service, one, report);
+    } finally {
+      progress('');
+      await service.close();
+    }
   }
 }

@@ -9,19 +9,20 @@ const QUICK = { clients: 20, first: 2, rounds: 1 };
 
 interface Memory {
   rss: number;
-  live: number;
+  inUse: number;
 }
 
 /** Memory has settled when another collection frees next to nothing. */
 async function settled(server: Measured): Promise<Memory> {
-  let last = await server.call<Memory>('memory');
+  let rss = await server.call<number>('memory');
   for (let n = 0; n < 10; n++) {
     await after(500);
-    const now = await server.call<Memory>('memory');
-    if (Math.abs(last.rss - now.rss) < 512 * 1024) return now;
-    last = now;
+    const now = await server.call<number>('memory');
+    const freed = Math.abs(rss - now);
+    rss = now;
+    if (freed < 512 * 1024) break;
   }
-  return last;
+  return { rss, inUse: await server.call<number>('memoryInUse') };
 }
 
 /** @returns bytes per client, in a fresh process */
@@ -36,7 +37,7 @@ async function measure(subject: Subject, first: number, clients: number): Promis
     const end = await settled(server);
     const { closed } = await swarm.call<{ closed: number }>('counts');
     if (closed > 0) throw new Error(`${subject.name}: ${closed} clients lost their connection`);
-    return { rss: (end.rss - before.rss) / clients, live: (end.live - before.live) / clients };
+    return { rss: (end.rss - before.rss) / clients, inUse: (end.inUse - before.inUse) / clients };
   } finally {
     await Promise.all([server.stop(), swarm.stop()]);
   }
@@ -56,7 +57,7 @@ export async function idle(report: Report): Promise<void> {
     report.add(
       `${clients} clients`,
       subject.name,
-      kib(({ live }) => live),
+      kib(({ inUse }) => inUse),
       'KiB/client',
     );
     report.add(

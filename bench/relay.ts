@@ -32,18 +32,23 @@ async function launch(subject: Subject, count: number): Promise<Running | undefi
   return { subject, server: started.server, swarm };
 }
 
-/** @returns µs of the server's CPU per relayed message */
+interface Cpu {
+  user: number;
+  system: number;
+}
+
+/** @returns µs of the server's CPU per relayed message, in its own code and in the kernel */
 async function round(
   { server, swarm, subject }: Running,
   hz: number,
   kind: string,
   ms: number,
-): Promise<number> {
+): Promise<Cpu> {
   await swarm.call('start', { dialect: subject.dialect, kind, size: SIZE, hz });
   await after(300);
   const mark = async () => {
     const [cpu, counts] = await Promise.all([
-      server.call<number>('cpu'),
+      server.call<Cpu>('cpuTimes'),
       swarm.call<{ received: number; closed: number }>('counts'),
     ]);
     return { cpu, ...counts };
@@ -54,7 +59,11 @@ async function round(
   await swarm.call('stop');
   await after(200);
   if (end.closed > 0) throw new Error(`${subject.name}: ${end.closed} clients lost their connection`);
-  return (end.cpu - before.cpu) / (end.received - before.received);
+  const messages = end.received - before.received;
+  return {
+    user: (end.cpu.user - before.cpu.user) / messages,
+    system: (end.cpu.system - before.cpu.system) / messages,
+  };
 }
 
 export async function relay(report: Report): Promise<void> {
@@ -70,14 +79,18 @@ export async function relay(report: Report): Promise<void> {
       // Raw servers do not know values; they take part where everyone relays bytes.
       const taking = running.filter(({ subject }) => kind === 'bytes' || subject.dialect === 'colyseus');
       for (const one of taking) await round(one, hz, kind, warmUpMs);
-      const values = new Map(taking.map((one) => [one, [] as number[]]));
+      const values = new Map(taking.map((one) => [one, [] as Cpu[]]));
       for (let n = 0; n < rounds; n++)
         for (const one of taking) {
           progress(`${name}: round ${n + 1} of ${rounds}, ${one.subject.name}`);
           values.get(one)!.push(await round(one, hz, kind, roundMs));
         }
+      const unit = 'µs CPU/message';
       for (const [{ subject }, list] of values)
-        report.add(name, subject.name, median(list), 'µs CPU/message');
+        report.add(name, subject.name, median(list.map(({ user, system }) => user + system)), unit);
+      for (const part of ['user', 'system'] as const)
+        for (const [{ subject }, list] of values)
+          report.add(`${name} ${part}`, subject.name, median(list.map((cpu) => cpu[part])), unit);
     }
   } finally {
     progress('');

@@ -35,7 +35,7 @@ async function start(
     runtimeDir,
     program: {
       ...program,
-      nodeArgs: [...nodeArgs, ...program.nodeArgs],
+      nodeArgs: [...program.nodeArgs, ...nodeArgs],
       env: { ...program.env, ...env },
     },
     onLine: ({ label, stream, text }) => stream === 'stderr' && console.error(`${label} ${text}`),
@@ -55,8 +55,8 @@ async function start(
 
 const newDir = () => mkdtemp(join(tmpdir(), 'baton-bench-'));
 
-export async function startService(): Promise<BenchService> {
-  return start(await newDir(), { app: 'apps/rooms.config.ts', hosts: 2 });
+export async function startService(env: Record<string, string> = {}): Promise<BenchService> {
+  return start(await newDir(), { app: 'apps/rooms.config.ts', hosts: 2, env });
 }
 
 /** A host process and calls to the meter inside it. */

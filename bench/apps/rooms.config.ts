@@ -6,7 +6,8 @@ const Spot = schema({ x: t.float32(), y: t.float32(), hp: t.uint8() }, 'Spot');
 const Field = schema({ players: t.map(Spot), things: t.map(Spot) }, 'Field');
 type Field = SchemaType<typeof Field>;
 
-Encoder.BUFFER_SIZE = 512 * 1024;
+// What an app with a large state sets; every room of a process then has buffers of that size.
+Encoder.BUFFER_SIZE = Number(process.env.BATON_BENCH_ENCODER_BYTES ?? Encoder.BUFFER_SIZE);
 
 const TICK_MS = 1000 / 20;
 const TOUCHED_PER_TICK = 50;

@@ -5,6 +5,8 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { appNotFound } from '../errors.ts';
 
+const SEMI_SPACE_MIB = 2;
+
 /** How a host process is started: `node <nodeArgs> <entry>`. */
 export interface HostProgram {
   entry: string;
@@ -47,9 +49,19 @@ export function hostProgram(app: string, runtimeDir: string): HostProgram {
   const tsx = pathToFileURL(createRequire(here).resolve('tsx')).href;
   return {
     entry: path.join(path.dirname(here), '..', 'host', `main${suffix}`),
-    nodeArgs: [...(suffix === '.ts' ? ['-C', 'baton-source'] : []), '--import', tsx],
+    nodeArgs: [...youngGeneration(), ...(suffix === '.ts' ? ['-C', 'baton-source'] : []), '--import', tsx],
     env: { TSX_TSCONFIG_PATH: tsconfigOf(app, runtimeDir), ...cacheOptions() },
   };
+}
+
+/**
+ * V8 stops a process while it looks through its young objects. With its own choice of up to 16 MiB that took a host
+ * 10 to 20 ms, with 2 MiB it is about one, and no more CPU time in all. `NODE_OPTIONS` may say otherwise.
+ */
+function youngGeneration(): string[] {
+  return /semi[-_]space/.test(process.env['NODE_OPTIONS'] ?? '')
+    ? []
+    : [`--max-semi-space-size=${SEMI_SPACE_MIB}`];
 }
 
 /**

@@ -332,7 +332,9 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
   onViolation(code: number, reason: string): void {
     this.closeCode = code;
     if (!this.closeSent) this.sendClose(closePayload(code, reason), HURRIED_CLOSE_MS);
-    if (this.listenerCount('error') > 0) this.emit('error', new Error(`Invalid WebSocket frame: ${reason}`));
+    const error = new Error(`Invalid WebSocket frame: ${reason}`);
+    this.endpoint.onViolation(error);
+    if (this.listenerCount('error') > 0) this.emit('error', error);
     this.finishClosing();
   }
 

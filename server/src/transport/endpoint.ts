@@ -20,6 +20,8 @@ export interface Endpoint {
   readonly slowReader: SlowReaderPolicy;
   /** Milliseconds the closing handshake may take. */
   readonly closeTimeoutMs: number;
+  /** A peer broke the protocol. Told here, so that not every connection needs a listener of its own. */
+  onViolation(error: Error): void;
   /** The connection is over or forgotten. */
   onGone(connection: object): void;
 }

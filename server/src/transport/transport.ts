@@ -63,6 +63,7 @@ export class BatonTransport extends Transport {
       maxBufferedOutput: settings.maxBufferedOutput,
       slowReader: settings.slowReader,
       closeTimeoutMs: settings.closeTimeout,
+      onViolation: printConnectionError,
       onGone: (connection) => this.connections.delete(connection as Connection),
     };
     this.ownsServer = !settings.noServer;
@@ -341,7 +342,6 @@ export class BatonTransport extends Transport {
 
   private watch(connection: Connection): void {
     this.connections.add(connection);
-    connection.on('error', printConnectionError);
   }
 
   /** One interval for all: pings, and ends connections whose peer answers none of them. */
