@@ -33,6 +33,7 @@ class Scene {
       throw storeUnavailable({ reason: 'it does not answer' });
     };
     const store = {
+      connected: true,
       transfer: (moves: never) => step(() => this.registry.transfer(moves)),
       claim: (room: string, id: string, epoch = 1) => step(() => this.registry.claim(room, id, epoch)),
       owner: (room: string) => step(() => this.registry.owner(room)),
