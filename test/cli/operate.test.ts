@@ -73,6 +73,15 @@ describe('status', () => {
 });
 
 describe('migrate', () => {
+  test('takes an id that looks like an option', async () => {
+    const from = await newRoom('-mr1RhY4F');
+    const to = from === 'h1' ? 'h2' : 'h1';
+    const { code, stderr, json } = await baton(['migrate', '-mr1RhY4F', '--to', to, ...at]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(json.roomId).toBe('-mr1RhY4F');
+    expect((await baton(['migrate', '-unknown', '--to', to, ...at])).code).toBe(2);
+  });
+
   test('--json', async () => {
     const from = await newRoom('a');
     const to = otherThan(from);

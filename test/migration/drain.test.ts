@@ -36,6 +36,8 @@ function house(rooms: Record<string, (attempt: number) => BatonError | undefined
   return { source, attempts, here };
 }
 
+const stayed = ({ message, code }: BatonError) => ({ roomId: 'r', reason: message, code });
+
 describe('a drain', () => {
   test.each([
     ['that never finishes ending', roomDisposing({ roomId: 'r' })],
@@ -44,7 +46,7 @@ describe('a drain', () => {
   ])('ends at its deadline with a room %s', async (_what, error) => {
     const { source } = house({ r: () => error, other: () => undefined });
     const { moved, refused } = await drain(source, 300);
-    expect({ moved, refused }).toEqual({ moved: 1, refused: [{ roomId: 'r', reason: error.message }] });
+    expect({ moved, refused }).toEqual({ moved: 1, refused: [stayed(error)] });
   });
 
   test('does not name rooms that ended by themselves', async () => {
@@ -61,7 +63,7 @@ describe('a drain', () => {
     const error = moveFailed({ roomId: 'r', reason: 'onRestoreRoom() throws' });
     const { source, attempts } = house({ r: () => error });
     const { refused } = await drain(source, 60_000);
-    expect(refused).toEqual([{ roomId: 'r', reason: error.message }]);
+    expect(refused).toEqual([stayed(error)]);
     expect(attempts.get('r')).toBe(3);
   });
 

@@ -7,7 +7,7 @@ import { type ExitCode, exitCodeOf, printError } from './output.ts';
 export async function run(program: Command, args: string[]): Promise<ExitCode | number> {
   const json = args.includes('--json');
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(roomIdsLast(program, args), { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
@@ -15,6 +15,22 @@ export async function run(program: Command, args: string[]): Promise<ExitCode | 
     printError(json, error);
     return exitCodeOf(error);
   }
+}
+
+/** An id that Colyseus made. One in 64 begins with a dash. */
+const DASHED_ROOM_ID = /^-[\w-]{8}$/;
+
+/** Puts ids that look like options behind `--`, where they are none. */
+function roomIdsLast(program: Command, args: string[]): string[] {
+  const [name, ...rest] = args;
+  const command = program.commands.find((each) => each.name() === name);
+  if (!command || command.registeredArguments.length === 0 || args.includes('--')) return args;
+  const option = (arg: string | undefined) =>
+    command.options.find((each) => arg !== undefined && (each.short === arg || each.long === arg));
+  const isId = (arg: string, at: number) =>
+    DASHED_ROOM_ID.test(arg) && !option(arg) && !option(rest[at - 1])?.required;
+  const ids = rest.filter(isId);
+  return ids.length === 0 ? args : [name!, ...rest.filter((arg, at) => !isId(arg, at)), '--', ...ids];
 }
 
 /** The whole life of a process that runs one command line. */
