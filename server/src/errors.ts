@@ -215,6 +215,11 @@ export const hostIdTaken = define(
 // --- sockets, mappings, calls
 export const mappingInvalid = define('BATON_MAPPING_INVALID', 400, 'Mapping {mapping}: {reason}');
 export const mappingNotFound = define('BATON_MAPPING_NOT_FOUND', 404, 'There is no mapping {mapping}.');
+export const endpointForbidden = define(
+  'BATON_ENDPOINT_FORBIDDEN',
+  403,
+  'Endpoints may not be at {url}: {reason}.',
+);
 export const callFailed = define(
   'BATON_CALL_FAILED',
   502,
