@@ -60,6 +60,14 @@ describe('help', () => {
     [['fly'], "unknown command 'fly'"],
     [['migrate', 'a'], "required option '--to <host>' not specified"],
     [['drain', 'h1', '--deadline', 'soon'], 'Expected a whole number'],
+    [
+      ['start', '--allow-endpoints', '10.0.0.0/8,10.0.0.0/33'],
+      '"10.0.0.0/33" is not a range such as 10.0.0.0/8',
+    ],
+    [
+      ['start', '--allow-endpoints', '10.0.0.0/8', '--allow-endpoints', 'localhost'],
+      '"localhost" is not a range',
+    ],
     [['status', '--url', 'ftp://h'], '"ftp://h" is not an http(s) URL'],
   ])('is pointed to after wrong usage: %j', async (args, message) => {
     const { code, stderr } = await baton(args);

@@ -75,7 +75,12 @@ export class World {
     try {
       const service = await Service.start(path.join(fixtures, 'app.config.ts'), {
         ...options,
-        args: ['--mappings', path.join(fixtures, 'baton.config.ts'), ...(options.args ?? [])],
+        args: [
+          ...['--mappings', path.join(fixtures, 'baton.config.ts')],
+          // with the embedded store this is so
+          ...(options.redis ? ['--allow-endpoints', '127.0.0.0/8'] : []),
+          ...(options.args ?? []),
+        ],
         env: { FUNCTIONS_URL: functions.url, ...options.env },
       });
       return new World(service, functions);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'undici';
 import { z } from 'zod';
 import { BatonError, callFailed } from '../errors.ts';
+import type { AddressGuard } from './address-guard.ts';
 
 /** What a function is told; see docs/sockets.md for the headers it becomes. */
 export interface CallEvent {
@@ -34,18 +35,22 @@ const MAX_REPLY_BYTES = 64 * 1024;
 export interface CallerOptions {
   /** `ce-source` of every event. */
   source: string;
+  /** Where endpoints may be. */
+  guard: AddressGuard;
 }
 
 export class Caller {
   private readonly source: string;
-  private readonly agent = new Agent({
-    connections: 64,
-    pipelining: 1,
-    keepAliveTimeout: 30_000,
-  });
+  private readonly agent: Agent;
 
   constructor(options: CallerOptions) {
     this.source = options.source;
+    this.agent = new Agent({
+      connect: options.guard.connector(),
+      connections: 64,
+      pipelining: 1,
+      keepAliveTimeout: 30_000,
+    });
   }
 
   /**
@@ -94,7 +99,7 @@ export class Caller {
         throw failed(event, `it answered ${response.statusCode}`);
       return body;
     } catch (error) {
-      if (error instanceof BatonError) throw error;
+      if (error instanceof BatonError && error.code === 'BATON_CALL_FAILED') throw error;
       // players see the reason: addresses and system errors stay in the cause
       const timedOut = (error as Error).name === 'TimeoutError';
       throw failed(

@@ -1,9 +1,22 @@
+import net from 'node:net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ServiceChoice } from './service-client.ts';
 
 export function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Expected a whole number.');
   return Number(text);
+}
+
+/** `10.0.0.0/8`, or several with commas between; added to those of the same option before. */
+export function addressRanges(text: string, before: string[] = []): string[] {
+  const ranges = text.split(',').map((range) => range.trim());
+  for (const range of ranges) {
+    const [, address = '', prefix] = /^([^/]+)\/(\d{1,3})$/.exec(range) ?? [];
+    const bits = { 0: -1, 4: 32, 6: 128 }[net.isIP(address)]!;
+    if (Number(prefix) > bits || address.includes('%') || prefix === undefined)
+      throw new InvalidArgumentError(`"${range}" is not a range such as 10.0.0.0/8.`);
+  }
+  return [...before, ...ranges];
 }
 
 /** At most what the control API takes: an hour. */

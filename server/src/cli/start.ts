@@ -4,17 +4,20 @@ import {
   findApp,
   type HostProgram,
   handleSignals,
+  LOOPBACK,
   Supervisor,
   type SupervisorOptions,
 } from '../supervisor/index.ts';
 import { createLog, type Log, withoutPassword } from '../telemetry/index.ts';
 import { examples } from './operate.ts';
-import { wholeNumber } from './options.ts';
+import { addressRanges, wholeNumber } from './options.ts';
 import { Screen } from './screen.ts';
 
 const TOKENS_UNVERIFIED =
   'Mappings are served without tenants: tokens are NOT verified, a token is taken as the name of its player. ' +
   'Do not open this port to the public.';
+
+const LOOPBACK_ALLOWED = `Functions may be on this machine (${LOOPBACK.join(', ')}), as there is no --redis.`;
 
 interface StartOptions {
   hosts: number;
@@ -23,6 +26,7 @@ interface StartOptions {
   host?: string;
   runtimeDir?: string;
   mappings?: string;
+  allowEndpoints?: string[];
   plain?: boolean;
   json?: boolean;
 }
@@ -47,6 +51,15 @@ export function registerStart(program: Command, hostProgram?: HostProgram): void
     .option('--host <address>', 'IP address to listen on (default: all)')
     .option('--runtime-dir <dir>', 'directory for sockets and the service file')
     .option('--mappings <file>', 'file with function mappings')
+    .addOption(
+      new Option(
+        '--allow-endpoints <cidr>',
+        'range of addresses that are not public and where functions may be all the same; can be repeated ' +
+          '(default: loopback without --redis, none with it)',
+      )
+        .env('BATON_ALLOW_ENDPOINTS')
+        .argParser(addressRanges),
+    )
     .option('--plain', 'log lines only, no live view')
     .option('--json', 'print one JSON object when the service is ready; the log goes to standard error')
     .addHelpText(
@@ -102,7 +115,10 @@ async function start(
       starting.signal,
     );
     screen.open(supervisor);
-    if (options.mappings !== undefined) log.warn(TOKENS_UNVERIFIED);
+    if (options.mappings !== undefined) {
+      log.warn(TOKENS_UNVERIFIED);
+      if (options.allowEndpoints === undefined && options.redis === undefined) log.info(LOOPBACK_ALLOWED);
+    }
     await supervisor.closed;
   } catch (error) {
     if (!starting.signal.aborted) throw error;
@@ -127,6 +143,7 @@ function supervisorOptions(
     store: options.redis === undefined ? { kind: 'embedded' } : { kind: 'redis', url: options.redis },
     runtimeDir: options.runtimeDir,
     mappings: options.mappings === undefined ? undefined : path.resolve(options.mappings),
+    allowEndpoints: options.allowEndpoints,
     log,
     onLine: (line) => screen.hostLine(line),
     onChange: () => screen.changed(),

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { matchMaker } from '@colyseus/core';
 import express from 'express';
+import { AddressGuard } from '../calls/index.ts';
 import { createControl, type ReloadOptions, type ReloadResult } from '../control/index.ts';
 import { asBatonError, BatonError, reloadFailed } from '../errors.ts';
 import { Handoff, noPeers, type Peers } from '../handoff/index.ts';
@@ -80,8 +81,9 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
   });
   followAppRooms();
   await matchMaker.onReady;
-  const config = settings.mappings ? await loadConfig(settings.mappings) : { mappings: [] };
-  const sockets = new HostedSockets({ host: id, mappings: config.mappings, store, log: hostLog });
+  const guard = new AddressGuard(settings.allowEndpoints);
+  const config = settings.mappings ? await loadConfig(settings.mappings, guard) : { mappings: [] };
+  const sockets = new HostedSockets({ host: id, mappings: config.mappings, guard, store, log: hostLog });
   sockets.define();
 
   const registration = new Registration({

@@ -20,6 +20,8 @@ export const settingsSchema = z.object({
   controlToken: z.string().min(16),
   /** Absolute path of baton.config, when there is one. */
   mappings: z.string().optional(),
+  /** CIDR ranges where functions may be although they are not public. */
+  allowEndpoints: z.array(z.string()),
 });
 
 export type HostSettings = z.infer<typeof settingsSchema>;

@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import { appFailed, mappingInvalid } from '../errors.ts';
+import type { AddressGuard } from '../calls/index.ts';
+import { appFailed, BatonError, endpointForbidden, mappingInvalid } from '../errors.ts';
 import { type Mapping, mappingName, mappingSchema } from './schema.ts';
 
 export interface Config {
@@ -9,9 +10,10 @@ export interface Config {
 
 /**
  * Reads the default export of baton.config: `{ mappings: { name: {...} } }`.
- * @throws BATON_APP_FAILED when the file does not load, BATON_MAPPING_INVALID with the field and the reason
+ * @throws BATON_APP_FAILED when the file does not load, BATON_MAPPING_INVALID or BATON_ENDPOINT_FORBIDDEN with
+ *   the field and the reason
  */
-export async function loadConfig(path: string): Promise<Config> {
+export async function loadConfig(path: string, guard: AddressGuard): Promise<Config> {
   let exported: unknown;
   try {
     exported = (await import(pathToFileURL(path).href)).default;
@@ -22,7 +24,9 @@ export async function loadConfig(path: string): Promise<Config> {
     .strictObject({ mappings: z.record(z.string(), z.unknown()).default({}) })
     .safeParse(exported);
   if (!outer.success) throw mappingInvalid({ mapping: path, reason: reasonOf(outer.error) });
-  return { mappings: Object.entries(outer.data.mappings).map(([name, value]) => parseMapping(name, value)) };
+  const mappings = Object.entries(outer.data.mappings).map(([name, value]) => parseMapping(name, value));
+  for (const { name, ...fields } of mappings) checkEndpoints(name, fields, guard);
+  return { mappings };
 }
 
 export function parseMapping(name: string, value: unknown): Mapping {
@@ -31,6 +35,23 @@ export function parseMapping(name: string, value: unknown): Mapping {
   const parsed = mappingSchema.safeParse(value);
   if (!parsed.success) throw mappingInvalid({ mapping: name, reason: reasonOf(parsed.error) });
   return { name, ...parsed.data };
+}
+
+/** Every URL of a mapping, wherever it stands. */
+function checkEndpoints(mapping: string, fields: object, guard: AddressGuard, path: string[] = []): void {
+  for (const [key, value] of Object.entries(fields)) {
+    const field = [...path, key];
+    if (value !== null && typeof value === 'object') checkEndpoints(mapping, value, guard, field);
+    if (key !== 'url' || typeof value !== 'string') continue;
+    try {
+      guard.checkUrl(value);
+    } catch (error) {
+      if (!(error instanceof BatonError)) throw error;
+      const { url, reason } = error.details;
+      const where = `(${field.join('.')} of mapping ${mapping})`;
+      throw endpointForbidden({ url, mapping, field: field.join('.'), reason: `${reason} ${where}` });
+    }
+  }
 }
 
 function reasonOf(error: z.ZodError): string {

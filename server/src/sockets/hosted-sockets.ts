@@ -1,6 +1,6 @@
 // Hosted sockets of one host: what their rooms ask for, put together from calls, links and live moves.
 import { matchMaker, type Room, ServerError } from '@colyseus/core';
-import { Caller, type OpenReply } from '../calls/index.ts';
+import { type AddressGuard, Caller, type OpenReply } from '../calls/index.ts';
 import { tokenInvalid } from '../errors.ts';
 import { type Mapping, MappingRegistry } from '../mappings/index.ts';
 import { type Migrator, registerMovable, trackOf } from '../migration/index.ts';
@@ -17,6 +17,7 @@ import { SocketRoom } from './socket-room.ts';
 export interface HostedSocketsOptions {
   host: string;
   mappings: Mapping[];
+  guard: AddressGuard;
   store: Store;
   log: Log;
 }
@@ -55,7 +56,7 @@ export class HostedSockets implements SocketService {
       bereaved: (room, peer) => this.linking.bereaved(room, peer),
     });
     this.roster = new Roster(host);
-    this.caller = new Caller({ source: `/baton/${host}` });
+    this.caller = new Caller({ source: `/baton/${host}`, guard: options.guard });
     SocketRoom.service = this;
     registerMovable(SocketRoom);
   }

@@ -50,6 +50,8 @@ export interface SupervisorOptions {
   controlToken?: string;
   /** Absolute path of the file with function mappings. */
   mappings?: string;
+  /** CIDR ranges where functions may be although they are not public. Default: `LOOPBACK` with an embedded store. */
+  allowEndpoints?: string[];
   log?: Log;
   /** Gets every line the hosts write. */
   onLine?: (line: HostLine) => void;
@@ -73,6 +75,9 @@ export const defaultTiming: Timing = {
 };
 
 export const mostHosts = 256;
+
+/** Where functions may be during development. */
+export const LOOPBACK = ['127.0.0.0/8', '::1/128'];
 
 /** @throws invalidOption */
 export function checkOptions(options: SupervisorOptions): void {

@@ -10,7 +10,14 @@ import { HostProcess, type HostState } from './host-process.ts';
 import { type HostProgram, hostProgram } from './host-program.ts';
 import { type BoundPort, bindPort, localUrl } from './listen.ts';
 import type { FromHost } from './messages.ts';
-import { checkOptions, chooseToken, defaultTiming, type SupervisorOptions, type Timing } from './options.ts';
+import {
+  checkOptions,
+  chooseToken,
+  defaultTiming,
+  LOOPBACK,
+  type SupervisorOptions,
+  type Timing,
+} from './options.ts';
 import { startTicks } from './proc-stat.ts';
 import {
   defaultRuntimeBase,
@@ -211,7 +218,7 @@ export class Supervisor {
     standby: boolean,
     onMessage: (host: HostProcess, message: FromHost) => void,
   ): HostProcess {
-    const { app, store, mappings, onLine } = this.#options;
+    const { app, store, mappings, allowEndpoints, onLine } = this.#options;
     const settings: HostSettings = {
       app,
       listenFd: 3,
@@ -222,6 +229,7 @@ export class Supervisor {
       standby,
       controlToken: this.token,
       ...(mappings === undefined ? {} : { mappings }),
+      allowEndpoints: allowEndpoints ?? (store?.kind === 'redis' ? [] : LOOPBACK),
     };
     const host: HostProcess = new HostProcess({
       program: this.#program,

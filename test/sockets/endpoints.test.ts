@@ -1,0 +1,72 @@
+// Where the endpoints of a service may be: checked when mappings are loaded, and again when a call is made.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, expect, test } from '@jest/globals';
+import { AddressGuard, Caller } from '../../server/src/calls/index.ts';
+import { loadConfig } from '../../server/src/mappings/index.ts';
+import { Service } from '../support/service.ts';
+import { redis } from './redis.ts';
+import { World } from './support.ts';
+
+const fixtures = path.join(path.dirname(fileURLToPath(import.meta.url)), 'fixtures');
+const config = path.join(fixtures, 'baton.config.ts');
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+test('a mapping whose endpoint is not at a public address does not load; mapping and field are named', async () => {
+  process.env['FUNCTIONS_URL'] = 'http://127.0.0.1:4/';
+  ends.push(() => delete process.env['FUNCTIONS_URL']);
+  await expect(loadConfig(config, new AddressGuard())).rejects.toMatchObject({
+    code: 'BATON_ENDPOINT_FORBIDDEN',
+    message:
+      'Endpoints may not be at http://127.0.0.1: 127.0.0.1 is not a public address (open.url of mapping duel).',
+    details: { mapping: 'duel', field: 'open.url' },
+  });
+  const { mappings } = await loadConfig(config, new AddressGuard(['127.0.0.0/8']));
+  expect(mappings.length).toBeGreaterThan(5);
+});
+
+test('a call to such an address is not made, and the player does not learn which one it was', async () => {
+  let asked = 0;
+  const server = createServer((_request, response) => {
+    asked++;
+    response.end();
+  }).listen(0, '127.0.0.1');
+  ends.push(() => server.close());
+  await once(server, 'listening');
+  const caller = new Caller({ source: '/baton/h1', guard: new AddressGuard() });
+  ends.push(() => caller.shutdown());
+  const { port } = server.address() as AddressInfo;
+  const event = { type: 'open', mapping: 'duel', socketId: 's', playerId: 'p', data: {} } as const;
+  const call = caller.open({ url: `http://127.0.0.1:${port}/`, timeout: 5_000 }, event);
+  await expect(call).rejects.toMatchObject({
+    code: 'BATON_CALL_FAILED',
+    message: expect.not.stringContaining('127.0.0.1'),
+    cause: { code: 'BATON_ENDPOINT_FORBIDDEN' },
+  });
+  expect(asked).toBe(0);
+});
+
+test('with a shared store functions on this machine have to be allowed', async () => {
+  const server = await redis();
+  ends.push(() => server.stop());
+  const env = { FUNCTIONS_URL: 'http://127.0.0.1:4/' };
+  const args = ['--mappings', config];
+  await expect(
+    Service.start(path.join(fixtures, 'app.config.ts'), { redis: server.url, hosts: 1, args, env }),
+  ).rejects.toThrow('(open.url of mapping duel). (BATON_ENDPOINT_FORBIDDEN)');
+});
+
+test('without one they are, which the log says; what is allowed instead takes its place', async () => {
+  const world = await World.start({ hosts: 1, env: { BATON_LOG: 'info' } });
+  ends.push(() => world.stop());
+  expect(world.service.output.join('')).toContain('Functions may be on this machine (127.0.0.0/8, ::1/128)');
+  await expect(
+    World.start({ hosts: 1, env: { BATON_ALLOW_ENDPOINTS: '10.0.0.0/8, fd00::/8' } }),
+  ).rejects.toThrow('BATON_ENDPOINT_FORBIDDEN');
+});
