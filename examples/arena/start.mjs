@@ -2,6 +2,7 @@
 // What `npm start` runs: builds the pages, starts the studio's matchmaking function and the service, prints the URLs.
 
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
@@ -13,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 const READY_MS = 60_000;
 const STOP_MS = 15_000;
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+const signingSecret = `whsec_${randomBytes(32).toString('base64')}`;
 const children = new Set();
 let stopping = false;
 
@@ -85,6 +87,7 @@ async function startFunctions() {
         ...process.env,
         DUEL_FUNCTIONS_PORT: process.env.DUEL_FUNCTIONS_PORT ?? '0',
         DUEL_FUNCTIONS_OWNED: '1',
+        DUEL_SIGNING_SECRET: signingSecret,
       },
       stdio: ['pipe', 'pipe', 'inherit'],
     },
@@ -148,7 +151,10 @@ async function main() {
       ...['--hosts', process.env.HOSTS ?? '2', '--port', String(port), '--runtime-dir', runtimeDir],
       ...process.argv.slice(2),
     ],
-    { env: { ...process.env, DUEL_FUNCTIONS_PORT: functions.port }, stdio: ['ignore', 'inherit', 'inherit'] },
+    {
+      env: { ...process.env, DUEL_FUNCTIONS_PORT: functions.port, DUEL_SIGNING_SECRET: signingSecret },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
   );
 
   const stopAll = async (code) => {

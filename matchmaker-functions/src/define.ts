@@ -1,6 +1,15 @@
 import { type FunctionSet, MalformedEvent, readEvent } from './events.ts';
 import { type FunctionRequest, type FunctionResponse, json, problem } from './http.ts';
 import { type Served, type ServeOptions, serveNode } from './serve-node.ts';
+import { Unsigned, Verifier } from './signature.ts';
+
+export interface DefineOptions {
+  /**
+   * Secrets of the service, `whsec_…`. With them only calls are taken that are signed with one of them, made within
+   * five minutes and not seen before; others are answered with 401.
+   */
+  secrets?: readonly string[];
+}
 
 export interface Functions {
   /** Answers one call; never rejects: what goes wrong becomes a status the service understands. */
@@ -17,23 +26,30 @@ export interface Functions {
  * await defineFunctions({ open: ({ playerId }) => ({ send: `hello ${playerId}` }) }).serve({ port: 2580 });
  * ```
  */
-export function defineFunctions(set: FunctionSet): Functions {
+export function defineFunctions(set: FunctionSet & DefineOptions): Functions {
+  const verifier = set.secrets && new Verifier(set.secrets);
   const functions: Functions = {
-    handle: (request) => answer(set, request),
+    handle: (request) => answer(set, verifier, request),
     serve: (options) => serveNode(functions, options),
   };
   return functions;
 }
 
-async function answer(set: FunctionSet, request: FunctionRequest): Promise<FunctionResponse> {
+async function answer(
+  set: FunctionSet,
+  verifier: Verifier | undefined,
+  request: FunctionRequest,
+): Promise<FunctionResponse> {
   if (request.method === 'OPTIONS') return handshake(request);
   if (request.method !== 'POST') return problem(405, 'Calls come as POST.', { allow: 'POST, OPTIONS' });
   try {
+    verifier?.check(request.header, request.body);
     const event = readEvent(request.header, request.body);
     if (event.kind === 'open') return json(200, (await set.open(event)) ?? {});
     if (event.kind === 'close') await set.close?.(event);
     return { status: 204, headers: {} };
   } catch (error) {
+    if (error instanceof Unsigned) return problem(401, error.message);
     if (error instanceof MalformedEvent) return problem(400, error.message);
     console.error(error);
     return problem(500, 'The function failed.');

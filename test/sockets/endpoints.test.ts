@@ -1,13 +1,16 @@
 // Where the endpoints of a service may be: checked when mappings are loaded, and again when a call is made.
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from '@jest/globals';
 import { AddressGuard, Caller } from '../../server/src/calls/index.ts';
 import { loadConfig } from '../../server/src/mappings/index.ts';
 import { Service } from '../support/service.ts';
+import { secret } from './fixtures/secret.ts';
 import { redis } from './redis.ts';
 import { World } from './support.ts';
 
@@ -31,6 +34,17 @@ test('a mapping whose endpoint is not at a public address does not load; mapping
   expect(mappings.length).toBeGreaterThan(5);
 });
 
+test('a secret that is none is refused with its place, and not repeated', async () => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'baton-test-'));
+  ends.push(() => rmSync(dir, { recursive: true }));
+  const file = path.join(dir, 'baton.config.mjs');
+  writeFileSync(file, `export default { signing: { secrets: ['${secret}', 'whsec_hunter2'] } };`);
+  await expect(loadConfig(file, new AddressGuard())).rejects.toMatchObject({
+    code: 'BATON_MAPPING_INVALID',
+    message: `Mapping ${file}: signing.secrets.1: expected "whsec_" and the base64 of 24 to 64 random bytes`,
+  });
+});
+
 test('a call to such an address is not made, and the player does not learn which one it was', async () => {
   let asked = 0;
   const server = createServer((_request, response) => {
@@ -39,7 +53,7 @@ test('a call to such an address is not made, and the player does not learn which
   }).listen(0, '127.0.0.1');
   ends.push(() => server.close());
   await once(server, 'listening');
-  const caller = new Caller({ source: '/baton/h1', guard: new AddressGuard() });
+  const caller = new Caller({ source: '/baton/h1', guard: new AddressGuard(), secrets: [] });
   ends.push(() => caller.shutdown());
   const { port } = server.address() as AddressInfo;
   const event = { type: 'open', mapping: 'duel', socketId: 's', playerId: 'p', data: {} } as const;
@@ -63,9 +77,10 @@ test('with a shared store functions on this machine have to be allowed', async (
 });
 
 test('without one they are, which the log says; what is allowed instead takes its place', async () => {
-  const world = await World.start({ hosts: 1, env: { BATON_LOG: 'info' } });
+  const world = await World.start({ hosts: 1, env: { BATON_LOG: 'info', UNSIGNED: '1' } });
   ends.push(() => world.stop());
   expect(world.service.output.join('')).toContain('Functions may be on this machine (127.0.0.0/8, ::1/128)');
+  expect(world.service.output.join('')).toContain('Calls to functions are not signed');
   await expect(
     World.start({ hosts: 1, env: { BATON_ALLOW_ENDPOINTS: '10.0.0.0/8, fd00::/8' } }),
   ).rejects.toThrow('BATON_ENDPOINT_FORBIDDEN');

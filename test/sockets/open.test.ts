@@ -1,7 +1,9 @@
 // Opening a socket: what the function is told, and what the client gets when that goes wrong.
 import { Client } from '@colyseus/sdk';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Webhook } from 'standardwebhooks';
 import { until } from '../support/service.ts';
+import { secret } from './fixtures/secret.ts';
 import { World } from './support.ts';
 
 let world: World;
@@ -48,11 +50,23 @@ describe('the open call', () => {
     );
     expect(new Set(players.map((p) => p.id)).size).toBe(30);
     for (const player of players) {
+      await world.functions.socketOf(player.token);
       expect(world.functions.of('open', player.token).map((c) => c.headers['ce-subject'])).toEqual([
         player.id,
       ]);
     }
     await Promise.all(players.map((p) => p.leave()));
+  });
+
+  test('is signed, over the very bytes that were sent', async () => {
+    const player = await world.open('script', 'signed', { attributes: { name: 'Zoë' } });
+    await player.leave();
+    await until(() => world.functions.of('close', player.id).length > 0, 'the close call');
+    for (const type of ['open', 'close'] as const) {
+      const [call] = world.functions.of(type, player.id);
+      expect(new Webhook(secret).verify(call!.body, call!.headers)).toEqual(JSON.parse(call!.body));
+      expect(call!.headers['webhook-id']).toBe(call!.headers['ce-id']);
+    }
   });
 
   test('a token in the Authorization header counts, too', async () => {

@@ -3,6 +3,7 @@ import { Agent, request } from 'undici';
 import { z } from 'zod';
 import { BatonError, callFailed } from '../errors.ts';
 import type { AddressGuard } from './address-guard.ts';
+import { Signer } from './signature.ts';
 
 /** What a function is told; see docs/sockets.md for the headers it becomes. */
 export interface CallEvent {
@@ -37,14 +38,18 @@ export interface CallerOptions {
   source: string;
   /** Where endpoints may be. */
   guard: AddressGuard;
+  /** Calls are signed with each of them; with none they are not signed. */
+  secrets: readonly string[];
 }
 
 export class Caller {
   private readonly source: string;
+  private readonly signer: Signer | undefined;
   private readonly agent: Agent;
 
   constructor(options: CallerOptions) {
     this.source = options.source;
+    this.signer = options.secrets.length > 0 ? new Signer(options.secrets) : undefined;
     this.agent = new Agent({
       connect: options.guard.connector(),
       connections: 64,
@@ -86,12 +91,17 @@ export class Caller {
   }
 
   private async post(endpoint: { url: string; timeout: number }, event: CallEvent): Promise<Buffer> {
+    const id = randomUUID();
+    const payload = JSON.stringify(event.data ?? null);
     try {
       const response = await request(endpoint.url, {
         method: 'POST',
         dispatcher: this.agent,
-        headers: this.headers(event),
-        body: JSON.stringify(event.data ?? null),
+        headers: {
+          ...this.headers(id, event),
+          ...this.signer?.headers(id, Math.floor(Date.now() / 1_000), payload),
+        },
+        body: payload,
         signal: AbortSignal.timeout(endpoint.timeout),
       });
       const body = await readBounded(response.body, event);
@@ -111,11 +121,11 @@ export class Caller {
   }
 
   /** CloudEvents 1.0, HTTP binding, binary mode (section 3.1). */
-  private headers(event: CallEvent): Record<string, string> {
+  private headers(id: string, event: CallEvent): Record<string, string> {
     return {
       'content-type': 'application/json',
       'ce-specversion': '1.0',
-      'ce-id': randomUUID(),
+      'ce-id': id,
       'ce-source': this.source,
       'ce-type': `baton.socket.${event.type}`,
       'ce-time': new Date().toISOString(),

@@ -33,6 +33,9 @@ import { Routing } from './routing.ts';
 import { type HostSettings, readSettings } from './settings.ts';
 import { assertVersions } from './versions.ts';
 
+const CALLS_UNSIGNED =
+  'Calls to functions are not signed: whoever can reach a function can make calls. ' +
+  'Add `signing: { secrets: [...] }` to the file with mappings.';
 const RELOAD_TIMEOUT_MS = 15 * 60_000;
 /** A host whose supervisor is gone ends once nobody plays on it any more: until then it holds the port. */
 const ORPHAN_CHECK_MS = 5_000;
@@ -82,8 +85,11 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
   followAppRooms();
   await matchMaker.onReady;
   const guard = new AddressGuard(settings.allowEndpoints);
-  const config = settings.mappings ? await loadConfig(settings.mappings, guard) : { mappings: [] };
-  const sockets = new HostedSockets({ host: id, mappings: config.mappings, guard, store, log: hostLog });
+  const config = settings.mappings
+    ? await loadConfig(settings.mappings, guard)
+    : { mappings: [], secrets: [] };
+  if (config.mappings.length > 0 && config.secrets.length === 0) hostLog.warn(CALLS_UNSIGNED);
+  const sockets = new HostedSockets({ ...config, host: id, guard, store, log: hostLog });
   sockets.define();
 
   const registration = new Registration({

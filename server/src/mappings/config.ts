@@ -1,15 +1,22 @@
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import type { AddressGuard } from '../calls/index.ts';
+import { type AddressGuard, signingSecret } from '../calls/index.ts';
 import { appFailed, BatonError, endpointForbidden, mappingInvalid } from '../errors.ts';
 import { type Mapping, mappingName, mappingSchema } from './schema.ts';
 
 export interface Config {
   mappings: Mapping[];
+  /** Secrets that calls are signed with, the newest first; none: calls are not signed. */
+  secrets: string[];
 }
 
+const configSchema = z.strictObject({
+  mappings: z.record(z.string(), z.unknown()).default({}),
+  signing: z.strictObject({ secrets: z.array(signingSecret).min(1).max(4) }).optional(),
+});
+
 /**
- * Reads the default export of baton.config: `{ mappings: { name: {...} } }`.
+ * Reads the default export of baton.config: `{ mappings: { name: {...} }, signing }`.
  * @throws BATON_APP_FAILED when the file does not load, BATON_MAPPING_INVALID or BATON_ENDPOINT_FORBIDDEN with
  *   the field and the reason
  */
@@ -20,13 +27,11 @@ export async function loadConfig(path: string, guard: AddressGuard): Promise<Con
   } catch (error) {
     throw appFailed({ path, reason: error instanceof Error ? error.message : String(error) }, error);
   }
-  const outer = z
-    .strictObject({ mappings: z.record(z.string(), z.unknown()).default({}) })
-    .safeParse(exported);
+  const outer = configSchema.safeParse(exported);
   if (!outer.success) throw mappingInvalid({ mapping: path, reason: reasonOf(outer.error) });
   const mappings = Object.entries(outer.data.mappings).map(([name, value]) => parseMapping(name, value));
   for (const { name, ...fields } of mappings) checkEndpoints(name, fields, guard);
-  return { mappings };
+  return { mappings, secrets: outer.data.signing?.secrets ?? [] };
 }
 
 export function parseMapping(name: string, value: unknown): Mapping {

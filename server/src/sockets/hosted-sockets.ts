@@ -17,6 +17,8 @@ import { SocketRoom } from './socket-room.ts';
 export interface HostedSocketsOptions {
   host: string;
   mappings: Mapping[];
+  /** Calls are signed with each of them. */
+  secrets: string[];
   guard: AddressGuard;
   store: Store;
   log: Log;
@@ -56,7 +58,7 @@ export class HostedSockets implements SocketService {
       bereaved: (room, peer) => this.linking.bereaved(room, peer),
     });
     this.roster = new Roster(host);
-    this.caller = new Caller({ source: `/baton/${host}`, guard: options.guard });
+    this.caller = new Caller({ source: `/baton/${host}`, guard: options.guard, secrets: options.secrets });
     SocketRoom.service = this;
     registerMovable(SocketRoom);
   }
