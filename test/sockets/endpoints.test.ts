@@ -57,7 +57,10 @@ test('a call to such an address is not made, and the player does not learn which
   ends.push(() => caller.shutdown());
   const { port } = server.address() as AddressInfo;
   const event = { type: 'open', mapping: 'duel', socketId: 's', playerId: 'p', data: {} } as const;
-  const call = caller.open({ url: `http://127.0.0.1:${port}/`, timeout: 5_000 }, event);
+  const call = caller.open(
+    { url: `http://127.0.0.1:${port}/`, timeout: 5_000, retries: 2, retryTimeouts: false },
+    event,
+  );
   await expect(call).rejects.toMatchObject({
     code: 'BATON_CALL_FAILED',
     message: expect.not.stringContaining('127.0.0.1'),

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { Agent, request } from 'undici';
 import { z } from 'zod';
-import { BatonError, callFailed } from '../errors.ts';
-import type { AddressGuard } from './address-guard.ts';
-import { Signer } from './signature.ts';
+import { type BatonError, callFailed } from '../errors.ts';
+import { Delivery, type DeliveryOptions, type Endpoint } from './delivery.ts';
+import { Failure } from './failure.ts';
 
 /** What a function is told; see docs/sockets.md for the headers it becomes. */
 export interface CallEvent {
@@ -30,39 +29,25 @@ export const openReplySchema = z.strictObject({
 });
 export type OpenReply = z.infer<typeof openReplySchema>;
 
-/** Longest answer that is read, in bytes. */
-const MAX_REPLY_BYTES = 64 * 1024;
-
-export interface CallerOptions {
+export interface CallerOptions extends DeliveryOptions {
   /** `ce-source` of every event. */
   source: string;
-  /** Where endpoints may be. */
-  guard: AddressGuard;
-  /** Calls are signed with each of them; with none they are not signed. */
-  secrets: readonly string[];
 }
 
 export class Caller {
   private readonly source: string;
-  private readonly signer: Signer | undefined;
-  private readonly agent: Agent;
+  private readonly delivery: Delivery;
 
   constructor(options: CallerOptions) {
     this.source = options.source;
-    this.signer = options.secrets.length > 0 ? new Signer(options.secrets) : undefined;
-    this.agent = new Agent({
-      connect: options.guard.connector(),
-      connections: 64,
-      pipelining: 1,
-      keepAliveTimeout: 30_000,
-    });
+    this.delivery = new Delivery(options);
   }
 
   /**
    * Calls an open function.
    * @throws BATON_CALL_FAILED when it cannot be reached in time, answers with an error or with something else
    */
-  async open(endpoint: { url: string; timeout: number }, event: CallEvent): Promise<OpenReply> {
+  async open(endpoint: Endpoint, event: CallEvent): Promise<OpenReply> {
     const body = await this.post(endpoint, event);
     if (body.length === 0) return {};
     let json: unknown;
@@ -81,42 +66,23 @@ export class Caller {
   }
 
   /** Tells a close function; its answer does not matter. */
-  async close(endpoint: { url: string; timeout: number }, event: CallEvent): Promise<void> {
+  async close(endpoint: Endpoint, event: CallEvent): Promise<void> {
     await this.post(endpoint, event);
   }
 
   /** Calls still under way are ended. */
   async shutdown(): Promise<void> {
-    await this.agent.destroy();
+    await this.delivery.end();
   }
 
-  private async post(endpoint: { url: string; timeout: number }, event: CallEvent): Promise<Buffer> {
+  private async post(endpoint: Endpoint, event: CallEvent): Promise<Buffer> {
     const id = randomUUID();
-    const payload = JSON.stringify(event.data ?? null);
+    const body = JSON.stringify(event.data ?? null);
     try {
-      const response = await request(endpoint.url, {
-        method: 'POST',
-        dispatcher: this.agent,
-        headers: {
-          ...this.headers(id, event),
-          ...this.signer?.headers(id, Math.floor(Date.now() / 1_000), payload),
-        },
-        body: payload,
-        signal: AbortSignal.timeout(endpoint.timeout),
-      });
-      const body = await readBounded(response.body, event);
-      if (response.statusCode < 200 || response.statusCode >= 300)
-        throw failed(event, `it answered ${response.statusCode}`);
-      return body;
+      return await this.delivery.deliver(endpoint, { id, headers: this.headers(id, event), body });
     } catch (error) {
-      if (error instanceof BatonError && error.code === 'BATON_CALL_FAILED') throw error;
-      // players see the reason: addresses and system errors stay in the cause
-      const timedOut = (error as Error).name === 'TimeoutError';
-      throw failed(
-        event,
-        timedOut ? `no answer within ${endpoint.timeout} ms` : 'it cannot be reached',
-        error,
-      );
+      if (!(error instanceof Failure)) throw error;
+      throw failed(event, error.message, error.cause, error.attempts);
     }
   }
 
@@ -136,17 +102,7 @@ export class Caller {
   }
 }
 
-async function readBounded(body: AsyncIterable<Uint8Array>, event: CallEvent): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > MAX_REPLY_BYTES) throw failed(event, `its answer is longer than ${MAX_REPLY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-function failed(event: CallEvent, reason: string, cause?: unknown): BatonError {
-  return callFailed({ event: event.type, mapping: event.mapping, socketId: event.socketId, reason }, cause);
+function failed(event: CallEvent, reason: string, cause?: unknown, attempts = 1): BatonError {
+  const { type, mapping, socketId } = event;
+  return callFailed({ event: type, mapping, socketId, reason, attempts }, cause);
 }

@@ -17,8 +17,12 @@ const duration = z.union([
 const endpoint = z.strictObject({
   /** Absolute http or https URL of the function. */
   url: z.url({ protocol: /^https?$/ }),
-  /** How long the function may take, default 5 s. */
+  /** How long the function may take, all attempts together; default 5 s. */
   timeout: duration.pipe(z.number().min(1).max(60_000)).default(5_000),
+  /** Attempts after the first one, when it was not reached or answered 5xx or 429. */
+  retries: z.number().int().min(0).max(5).default(2),
+  /** Also repeats a call that was sent and not answered: the function may have run. */
+  retryTimeouts: z.boolean().default(false),
 });
 
 /** One function mapping as it is written in baton.config. */

@@ -1,0 +1,57 @@
+// A function server that answers as a test says, and remembers what it was sent.
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AddressGuard, Caller } from '../../server/src/calls/index.ts';
+
+export interface Asked {
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+export type Answer = (response: ServerResponse) => void;
+
+export const status =
+  (code: number, headers: Record<string, string> = {}): Answer =>
+  (response) =>
+    response.writeHead(code, headers).end();
+export const json =
+  (value: unknown): Answer =>
+  (response) =>
+    response.writeHead(200).end(JSON.stringify(value));
+
+export const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
+
+/** @param answers to one call after the other; the last one to all that follow */
+export async function functionServer(...answers: Answer[]) {
+  const asked: Asked[] = [];
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    asked.push({ headers: request.headers, body: Buffer.concat(chunks) });
+    const answer = answers.length > 1 ? answers.shift()! : answers[0]!;
+    answer(response);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const guard = new AddressGuard(['127.0.0.0/8']);
+  const caller = new Caller({ source: '/baton/h1', guard, secrets: [secret] });
+  const endpoint = { url: `http://127.0.0.1:${port}/`, timeout: 20_000, retries: 2, retryTimeouts: false };
+  const event = { type: 'open', mapping: 'duel', socketId: 's', playerId: 'p', data: {} } as const;
+  return {
+    asked,
+    caller,
+    endpoint,
+    event,
+    open: (options: Partial<typeof endpoint> = {}) => caller.open({ ...endpoint, ...options }, event),
+    stop: async () => {
+      await caller.shutdown();
+      server.closeAllConnections();
+      if (server.listening) await new Promise((resolve) => server.close(resolve));
+    },
+    /** Nobody listens there from now on. */
+    hangUp: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
