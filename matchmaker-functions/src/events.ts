@@ -14,6 +14,8 @@ export interface SocketEvent {
   mapping: string;
   /** `ce-epoch`: rises by one with every move of the socket; 0 when not given. */
   epoch: number;
+  /** `ce-sequence`: which call for this socket it is, from 1; 0 when not given. */
+  sequence: number;
   /** The body: parsed when its content type is JSON, otherwise the bytes as they came. */
   data: unknown;
 }
@@ -65,8 +67,11 @@ export function readEvent(header: (name: string) => string | undefined, body: Ui
 
   const type = required('ce-type');
   if (!type.startsWith(PREFIX)) throw new MalformedEvent(`ce-type ${type} does not begin with ${PREFIX}`);
-  const epoch = Number(header('ce-epoch') ?? 0);
-  if (!Number.isSafeInteger(epoch) || epoch < 0) throw new MalformedEvent('ce-epoch is not a whole number');
+  const number = (name: string) => {
+    const value = Number(header(name) ?? 0);
+    if (!Number.isSafeInteger(value) || value < 0) throw new MalformedEvent(`${name} is not a whole number`);
+    return value;
+  };
 
   return {
     kind: type.slice(PREFIX.length),
@@ -75,7 +80,8 @@ export function readEvent(header: (name: string) => string | undefined, body: Ui
     playerId: required('ce-playerid'),
     tenant: optional('ce-tenant'),
     mapping: optional('ce-mapping'),
-    epoch,
+    epoch: number('ce-epoch'),
+    sequence: number('ce-sequence'),
     data: readBody(header('content-type') ?? '', body),
   };
 }

@@ -36,7 +36,8 @@ export async function functionServer(...answers: Answer[]) {
   const guard = new AddressGuard(['127.0.0.0/8']);
   const caller = new Caller({ source: '/baton/h1', guard, secrets: [secret] });
   const endpoint = { url: `http://127.0.0.1:${port}/`, timeout: 20_000, retries: 2, retryTimeouts: false };
-  const event = { type: 'open', mapping: 'duel', socketId: 's', playerId: 'p', data: {} } as const;
+  const about = { mapping: 'duel', socketId: 's', playerId: 'p', epoch: 3, sequence: 1 };
+  const event = { ...about, type: 'open', data: {} } as const;
   return {
     asked,
     caller,

@@ -81,6 +81,7 @@ describe('first come, first paired', () => {
         tenant: '',
         mapping: 'duel',
         epoch: 0,
+        sequence: 0,
         data: undefined,
       });
     open('s1', 'ann');

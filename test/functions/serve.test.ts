@@ -27,6 +27,7 @@ describe('functions over HTTP', () => {
         'ce-tenant': 'studio',
         'ce-mapping': 'duel',
         'ce-epoch': '3',
+        'ce-sequence': '7',
         'content-type': 'application/json',
       },
       body: JSON.stringify({ rank: 12 }),
@@ -42,6 +43,7 @@ describe('functions over HTTP', () => {
         tenant: 'studio',
         mapping: 'duel',
         epoch: 3,
+        sequence: 7,
         data: { rank: 12 },
       },
     ]);
@@ -69,6 +71,7 @@ describe('functions over HTTP', () => {
     ['no player', { 'ce-type': 'baton.socket.open', 'ce-subject': 's1' }, 'ce-playerid'],
     ['another event', { ...headers, 'ce-type': 'com.example.order' }, 'ce-type'],
     ['a wrong epoch', { ...headers, 'ce-epoch': '-1' }, 'ce-epoch'],
+    ['a wrong number', { ...headers, 'ce-sequence': '1.5' }, 'ce-sequence'],
     ['a broken escape', { ...headers, 'ce-playerid': '%zz' }, 'ce-playerid'],
     ['an endless id', { ...headers, 'ce-subject': 'x'.repeat(300) }, 'ce-subject'],
   ])('a call with %s is refused and says which header is wrong', async (_case, wrong, name) => {

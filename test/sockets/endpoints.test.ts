@@ -56,7 +56,8 @@ test('a call to such an address is not made, and the player does not learn which
   const caller = new Caller({ source: '/baton/h1', guard: new AddressGuard(), secrets: [] });
   ends.push(() => caller.shutdown());
   const { port } = server.address() as AddressInfo;
-  const event = { type: 'open', mapping: 'duel', socketId: 's', playerId: 'p', data: {} } as const;
+  const about = { mapping: 'duel', socketId: 's', playerId: 'p', epoch: 1, sequence: 1 };
+  const event = { ...about, type: 'open', data: {} } as const;
   const call = caller.open(
     { url: `http://127.0.0.1:${port}/`, timeout: 5_000, retries: 2, retryTimeouts: false },
     event,

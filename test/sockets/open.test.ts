@@ -35,6 +35,8 @@ describe('the open call', () => {
         'ce-subject': room.roomId,
         'ce-playerid': id,
         'ce-mapping': 'script',
+        'ce-epoch': '1',
+        'ce-sequence': '1',
       },
     });
     expect(call!.headers['ce-id']).toMatch(/^[\w-]{36}$/);
@@ -56,6 +58,21 @@ describe('the open call', () => {
       ]);
     }
     await Promise.all(players.map((p) => p.leave()));
+  });
+
+  test('and the close call carry epoch and sequence, which go on when the socket has moved', async () => {
+    const player = await world.open('script', 'mover');
+    const from = await world.hostOf(player);
+    const [to] = (await world.service.hosts()).filter(({ id }) => id !== from);
+    await world.service.migrate(player.id, to!.id);
+    await player.leave();
+    await until(() => world.functions.of('close', player.id).length > 0, 'the close call');
+    const [open, close] = [
+      ...world.functions.of('open', player.id),
+      ...world.functions.of('close', player.id),
+    ];
+    expect(open!.headers).toMatchObject({ 'ce-epoch': '1', 'ce-sequence': '1' });
+    expect(close!.headers).toMatchObject({ 'ce-epoch': '2', 'ce-sequence': '2' });
   });
 
   test('is signed, over the very bytes that were sent', async () => {

@@ -170,6 +170,8 @@ describe('a host that is killed', () => {
     const calls = world.functions.of('close', 'killed');
     expect(calls.map(({ headers }) => headers['ce-subject'])).toEqual([one.id]);
     expect(JSON.parse(calls[0]!.body)).toEqual({ reason: 'host-lost', attributes: { team: 'red' } });
+    expect(calls[0]!.headers['ce-epoch']).toBe('1');
+    expect(calls[0]!.headers).not.toHaveProperty('ce-sequence');
   });
 
   test('nothing is left of a pair that died together with its host', async () => {

@@ -10,6 +10,10 @@ export interface CallEvent {
   mapping: string;
   socketId: string;
   playerId: string;
+  /** Epoch of the socket's owner; grows with each move. */
+  epoch: number | undefined;
+  /** Which call of this socket it is, from 1. */
+  sequence: number | undefined;
   /** Options the client opened the socket with, or why it closed. */
   data: unknown;
 }
@@ -98,6 +102,8 @@ export class Caller {
       'ce-subject': event.socketId,
       'ce-mapping': event.mapping,
       'ce-playerid': encodeURIComponent(event.playerId),
+      ...(event.epoch === undefined ? {} : { 'ce-epoch': String(event.epoch) }),
+      ...(event.sequence === undefined ? {} : { 'ce-sequence': String(event.sequence) }),
     };
   }
 }

@@ -89,7 +89,14 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     ? await loadConfig(settings.mappings, guard)
     : { mappings: [], secrets: [] };
   if (config.mappings.length > 0 && config.secrets.length === 0) hostLog.warn(CALLS_UNSIGNED);
-  const sockets = new HostedSockets({ ...config, host: id, guard, store, log: hostLog });
+  const sockets = new HostedSockets({
+    ...config,
+    host: id,
+    guard,
+    epoch: (socketId) => ownership.epoch(socketId),
+    store,
+    log: hostLog,
+  });
   sockets.define();
 
   const registration = new Registration({

@@ -20,6 +20,8 @@ export interface HostedSocketsOptions {
   /** Calls are signed with each of them. */
   secrets: string[];
   guard: AddressGuard;
+  /** Epoch at which this host owns a socket. */
+  epoch(socketId: string): number | undefined;
   store: Store;
   log: Log;
 }
@@ -57,7 +59,7 @@ export class HostedSockets implements SocketService {
       confirm: (room, peer) => this.linking.confirm(room, peer),
       bereaved: (room, peer) => this.linking.bereaved(room, peer),
     });
-    this.roster = new Roster(host);
+    this.roster = new Roster(host, (socketId) => options.epoch(socketId));
     this.caller = new Caller({ source: `/baton/${host}`, guard: options.guard, secrets: options.secrets });
     SocketRoom.service = this;
     registerMovable(SocketRoom);
@@ -124,6 +126,8 @@ export class HostedSockets implements SocketService {
         mapping: mapping.name,
         socketId: room.roomId,
         playerId: room.playerId,
+        epoch: this.options.epoch(room.roomId),
+        sequence: ++room.calls,
         data: withoutToken(options),
       });
     } catch (error) {
@@ -141,7 +145,9 @@ export class HostedSockets implements SocketService {
   }
 
   async closed(room: HostedSocket, code: number | undefined): Promise<void> {
-    this.tellClosed(room.roomId, room, closeReason(code));
+    const { mapping, playerId, attributes } = room;
+    const entry = { mapping, playerId, attributes, epoch: this.options.epoch(room.roomId) };
+    this.tellClosed(room.roomId, entry, closeReason(code), ++room.calls);
     try {
       await this.linking.end(room);
       await this.roster.remove(room.roomId);
@@ -151,11 +157,14 @@ export class HostedSockets implements SocketService {
     }
   }
 
-  private tellClosed(socketId: string, { mapping, playerId, attributes }: Entry, reason: string): void {
+  /** @param sequence of the call; unknown when the socket's host has died */
+  private tellClosed(socketId: string, entry: Entry, reason: string, sequence?: number): void {
+    const { mapping, playerId, attributes, epoch } = entry;
     const endpoint = this.mappings.has(mapping) ? this.mapping(mapping).close : undefined;
     if (!endpoint) return;
     const data = { reason, ...(attributes ? { attributes } : {}) };
-    const call = this.caller.close(endpoint, { type: 'close', mapping, socketId, playerId, data });
+    const event = { type: 'close', mapping, socketId, playerId, epoch, sequence, data } as const;
+    const call = this.caller.close(endpoint, event);
     this.inBackground(
       call.catch((error) => this.options.log.warn({ socketId, err: error }, 'the close function failed')),
     );

@@ -11,19 +11,22 @@ const entrySchema = z.object({
   mapping: z.string(),
   playerId: z.string(),
   attributes: z.record(z.string(), z.unknown()).optional(),
+  epoch: z.number().optional(),
 });
 export type Entry = z.infer<typeof entrySchema>;
 
 export class Roster {
   private readonly host: string;
+  private readonly epoch: (socketId: string) => number | undefined;
 
-  constructor(host: string) {
+  constructor(host: string, epoch: (socketId: string) => number | undefined) {
     this.host = host;
+    this.epoch = epoch;
   }
 
   /** Again when its attributes are known. */
   async add({ roomId, mapping, playerId, attributes }: HostedSocket): Promise<void> {
-    const entry: Entry = { mapping, playerId, attributes };
+    const entry: Entry = { mapping, playerId, attributes, epoch: this.epoch(roomId) };
     await matchMaker.presence.hset(rosterKey(this.host), roomId, JSON.stringify(entry));
   }
 

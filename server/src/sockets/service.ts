@@ -18,6 +18,8 @@ export interface HostedSocket {
   waitUntil: number;
   /** What its open function said should be kept on it. */
   attributes: Record<string, unknown> | undefined;
+  /** Calls made for it so far, on whichever host. */
+  calls: number;
   /** Nobody is there any more, or not for long. */
   readonly gone: boolean;
   /** Frames held back for the peer. */

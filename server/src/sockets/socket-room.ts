@@ -31,6 +31,7 @@ export class SocketRoom extends Room implements HostedSocket {
   wanted: string | undefined;
   waitUntil = 0;
   attributes: Record<string, unknown> | undefined;
+  calls = 0;
   /** Frames not yet passed on, in order. */
   held: Uint8Array[] = [];
   heldBytes = 0;
