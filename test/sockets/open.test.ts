@@ -2,6 +2,9 @@
 import { Client } from '@colyseus/sdk';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
+import { DeadLetters } from '../../server/src/calls/index.ts';
+import { openStore } from '../../server/src/store/index.ts';
+import { silentLog } from '../../server/src/telemetry/index.ts';
 import { until } from '../support/service.ts';
 import { secret } from './fixtures/secret.ts';
 import { World } from './support.ts';
@@ -166,6 +169,32 @@ describe('a socket that does not open', () => {
     await expect(client.joinById(player.id, { token: 'x' })).rejects.toThrow('locked');
     await player.leave();
   });
+});
+
+test('a close call that its function does not take is kept as a dead letter', async () => {
+  const player = await world.open('unheard', 'mourned', { attributes: { rank: 7 } });
+  await player.leave();
+  const path = `${world.service.runtimeDir}/store.sock`;
+  const store = await openStore({ kind: 'embedded', path, log: silentLog });
+  const letters = new DeadLetters(store.presence);
+  await until(async () => (await letters.newest()).length > 0, 'the dead letter');
+  const [letter] = await letters.newest();
+  const calls = world.functions.calls.filter(({ headers }) => headers['ce-playerid'] === 'mourned').slice(1);
+  expect(calls.map(({ headers }) => headers['ce-id'])).toEqual([letter!.callId, letter!.callId]);
+  expect(letter).toMatchObject({
+    reason: 'it answered 500',
+    attempts: 2,
+    event: {
+      type: 'close',
+      mapping: 'unheard',
+      socketId: player.id,
+      playerId: 'mourned',
+      epoch: 1,
+      sequence: 2,
+      data: { reason: 'left', attributes: { rank: 7 } },
+    },
+  });
+  await store.close();
 });
 
 test('the service says aloud that it does not verify tokens', () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { Backend, StartBackend } from './backend.ts';
+import { deadLetters } from './conformance/dead-letters.ts';
 import { driver } from './conformance/driver.ts';
 import { model } from './conformance/model.ts';
 import { outage } from './conformance/outage.ts';
@@ -22,6 +23,7 @@ export function conformance(start: StartBackend): void {
     describe('records', () => records(space));
     describe('presence', () => presence(space));
     describe('room listings', () => driver(space));
+    describe('dead letters', () => deadLetters(space));
     describe('model', () => model(space));
   });
   describe('when it goes away', () => outage(start));

@@ -86,7 +86,7 @@ export class Caller {
       return await this.delivery.deliver(endpoint, { id, headers: this.headers(id, event), body });
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      throw failed(event, error.message, error.cause, error.attempts);
+      throw failed(event, error.message, { cause: error.cause, callId: id, attempts: error.attempts });
     }
   }
 
@@ -108,7 +108,11 @@ export class Caller {
   }
 }
 
-function failed(event: CallEvent, reason: string, cause?: unknown, attempts = 1): BatonError {
+function failed(
+  event: CallEvent,
+  reason: string,
+  { cause, ...more }: { cause?: unknown; callId?: string; attempts?: number } = {},
+): BatonError {
   const { type, mapping, socketId } = event;
-  return callFailed({ event: type, mapping, socketId, reason, attempts }, cause);
+  return callFailed({ event: type, mapping, socketId, reason, ...more }, cause);
 }

@@ -1,7 +1,7 @@
 // Hosted sockets of one host: what their rooms ask for, put together from calls, links and live moves.
 import { matchMaker, type Room, ServerError } from '@colyseus/core';
-import { type AddressGuard, Caller, type OpenReply } from '../calls/index.ts';
-import { tokenInvalid } from '../errors.ts';
+import { type AddressGuard, type CallEvent, Caller, DeadLetters, type OpenReply } from '../calls/index.ts';
+import { BatonError, tokenInvalid } from '../errors.ts';
 import { type Mapping, MappingRegistry } from '../mappings/index.ts';
 import { type Migrator, registerMovable, trackOf } from '../migration/index.ts';
 import type { HostRecord, Store } from '../store/index.ts';
@@ -41,6 +41,7 @@ export class HostedSockets implements SocketService {
   private readonly linking: Linking;
   private readonly gathering: Gathering;
   private readonly caller: Caller;
+  private readonly deadLetters: DeadLetters;
   private readonly roster: Roster;
   private readonly pending = new Set<Promise<void>>();
   private stopped = false;
@@ -60,6 +61,7 @@ export class HostedSockets implements SocketService {
       bereaved: (room, peer) => this.linking.bereaved(room, peer),
     });
     this.roster = new Roster(host, (socketId) => options.epoch(socketId));
+    this.deadLetters = new DeadLetters(store.presence);
     this.caller = new Caller({ source: `/baton/${host}`, guard: options.guard, secrets: options.secrets });
     SocketRoom.service = this;
     registerMovable(SocketRoom);
@@ -164,10 +166,21 @@ export class HostedSockets implements SocketService {
     if (!endpoint) return;
     const data = { reason, ...(attributes ? { attributes } : {}) };
     const event = { type: 'close', mapping, socketId, playerId, epoch, sequence, data } as const;
-    const call = this.caller.close(endpoint, event);
-    this.inBackground(
-      call.catch((error) => this.options.log.warn({ socketId, err: error }, 'the close function failed')),
-    );
+    this.inBackground(this.caller.close(endpoint, event).catch((error) => this.undelivered(event, error)));
+  }
+
+  private async undelivered(event: CallEvent, error: unknown): Promise<void> {
+    const { log } = this.options;
+    const { socketId } = event;
+    log.warn({ socketId, err: error }, 'the close function failed');
+    if (!(error instanceof BatonError)) return;
+    const { reason, attempts, callId } = error.details as Record<string, any>;
+    const time = new Date().toISOString();
+    try {
+      await this.deadLetters.add({ time, callId, reason, attempts, event });
+    } catch (cause) {
+      log.warn({ socketId, err: cause }, 'a call that failed is not on the list of dead letters');
+    }
   }
 
   private async clearUp(room: HostedSocket): Promise<void> {
