@@ -1,5 +1,5 @@
 // Signatures as in Standard Webhooks 1.0: a call is taken only if the service signed these very bytes, lately, and once.
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 
 const PREFIX = 'whsec_';
 /** How far a call's timestamp may be from this machine's clock, in seconds. */
@@ -13,7 +13,7 @@ export class Unsigned extends Error {
 }
 
 export class Verifier {
-  readonly #keys: Buffer[];
+  readonly #keys: KeyObject[];
   /** Timestamp of the newest attempt of each call, by webhook-id, in order of arrival. */
   readonly #seen = new Map<string, number>();
 
@@ -27,7 +27,7 @@ export class Verifier {
       const key = Buffer.from(secret.slice(PREFIX.length), 'base64');
       if (!secret.startsWith(PREFIX) || key.length < 24 || key.length > 64)
         throw new TypeError(`secrets[${i}] is not "${PREFIX}" and the base64 of 24 to 64 bytes`);
-      return key;
+      return createSecretKey(key);
     });
   }
 
