@@ -34,6 +34,16 @@ describe('a service', () => {
     expect(await findService({ runtimeDir })).toBeUndefined();
   });
 
+  test('says what is wrong when the service file cannot be written, and leaves nothing behind', async () => {
+    const runtimeDir = path.join(tempDir(), 'run');
+    fs.mkdirSync(path.join(runtimeDir, 'service.json'), { recursive: true, mode: 0o700 });
+    await expect(TestService.start({ version: 1 }, { hosts: 1, runtimeDir })).rejects.toMatchObject({
+      code: 'BATON_RUNTIME_DIR_UNSAFE',
+      details: { path: runtimeDir, reason: expect.stringContaining('service.json') },
+    });
+    expect(fs.readdirSync(runtimeDir).filter((name) => name.startsWith('service'))).toEqual(['service.json']);
+  });
+
   test('is not taken for one that ended, when another process has its number now', async () => {
     const service = await TestService.start({ version: 1 }, { hosts: 1 });
     const { runtimeDir } = service.supervisor;

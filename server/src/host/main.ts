@@ -187,11 +187,13 @@ async function openPeers(socket: string, log: Log): Promise<Peers> {
 /** A process that stands at a breakpoint is silent, but not hung. */
 const inspected = () => inspector.url() !== undefined;
 
+const supervisorGone = () => reloadFailed({ reason: 'the supervisor is gone' });
+
 let lastRequest = 0;
 const reloads = new Map<number, { resolve(result: ReloadResult): void; reject(error: Error): void }>();
 
 function askForReload(options: ReloadOptions): Promise<ReloadResult> {
-  if (!process.connected) return Promise.reject(reloadFailed({ reason: 'the supervisor is gone' }));
+  if (!process.connected) return Promise.reject(supervisorGone());
   const id = ++lastRequest;
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
@@ -240,6 +242,8 @@ function listenToSupervisor(running: Running, log: Log): void {
   });
   process.on('disconnect', () => {
     log.warn('the supervisor is gone; this host goes on until nobody plays on it');
+    for (const { reject } of reloads.values()) reject(supervisorGone());
+    reloads.clear();
     setInterval(() => {
       if (matchMaker.stats.local.ccu <= 0) shutDown(running, 1_000, log);
     }, ORPHAN_CHECK_MS);

@@ -69,13 +69,21 @@ function ensurePrivate(dir: string): void {
   if ((stat.mode & 0o077) !== 0) fs.chmodSync(dir, 0o700);
 }
 
-/** Written beside and renamed, so that a reader never sees half of it. */
+/**
+ * Written beside and renamed, so that a reader never sees half of it.
+ * @throws runtimeDirUnsafe when it cannot be written, as on a full disk
+ */
 export function writeServiceFile(dir: string, info: ServiceInfo): void {
   const file = path.join(dir, fileName);
   const part = `${file}.${process.pid}.tmp`;
-  fs.rmSync(part, { force: true });
-  fs.writeFileSync(part, `${JSON.stringify(info)}\n`, { mode: 0o600, flag: 'wx' });
-  fs.renameSync(part, file);
+  try {
+    fs.rmSync(part, { force: true });
+    fs.writeFileSync(part, `${JSON.stringify(info)}\n`, { mode: 0o600, flag: 'wx' });
+    fs.renameSync(part, file);
+  } catch (error) {
+    fs.rmSync(part, { force: true });
+    throw runtimeDirUnsafe({ path: dir, reason: (error as Error).message }, error);
+  }
 }
 
 /** Removes the file unless another service has written its own meanwhile. */
