@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, type Room } from '@colyseus/sdk';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { noticed } from '../support/noticed.ts';
-import { Service, until } from '../support/service.ts';
+import { kill, Service, until } from '../support/service.ts';
 
 interface Version {
   /** What one `add` adds. */
@@ -148,4 +148,22 @@ test('keepImmovable: the room that cannot move stays with the old code until it 
   );
   expect(await add(steady)).toBe(other + 200);
   expect(seen.flat()).toEqual([]);
+});
+
+test('the supervisor dies while it reloads: whoever asked is told at once, and players stay', async () => {
+  const before = await add(steady);
+  const hosts = await service.hosts();
+  deploy("console.log('new code hangs'); await new Promise((resolve) => setTimeout(resolve, 60_000));");
+  const answer = service.reload().catch((error) => error);
+  await until(() => service.output.join('').includes('new code hangs'), 'the new hosts to start');
+  service.process.kill('SIGKILL');
+  expect(await answer).toMatchObject({
+    code: 'BATON_RELOAD_FAILED',
+    message: expect.stringContaining('the supervisor is gone'),
+  });
+  expect(await add(steady)).toBe(before + 100);
+  expect(seen[1]).toEqual([]);
+  await steady.leave();
+  // the store that would say who they are went with the supervisor
+  for (const { pid } of hosts) kill(pid);
 });
