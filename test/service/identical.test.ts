@@ -15,6 +15,8 @@ const GENERATED = nightly ? 100 : 14;
 const MOVES = nightly ? 100 : 26;
 const LEAST_MOVES = nightly ? 10_000 : 500;
 const MOST_CLIENTS = 6;
+/** msgpack */
+const NULL = 0xc0;
 const seed = Number(process.env['BATON_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 let service: Service;
@@ -36,10 +38,16 @@ async function seat(name: string): Promise<Table> {
   return { clients: [first], roomId: first.roomId };
 }
 
-async function join({ clients, roomId }: Table, view: boolean): Promise<void> {
+/** @returns whether the schema package could encode the state for it */
+async function join({ clients, roomId }: Table, view: boolean): Promise<boolean> {
   const client = await RawClient.join(service.url, `joinById/${roomId}`, { view });
-  await client.next(1); // it has its first state before anything else happens
+  // it has its first state before anything else happens
+  const welcome = await client.next(1, 3_000).then(
+    () => true,
+    () => false,
+  );
   clients.push(client);
+  return welcome;
 }
 
 async function leave({ clients }: Table, at: number): Promise<void> {
@@ -56,16 +64,21 @@ async function leave({ clients }: Table, at: number): Promise<void> {
 
 /** Type `here` and a small number; how often it was asked says nothing. */
 const isCount = (frame: Buffer) => frame[0] === 13 && frame.toString('latin1', 2, 6) === 'here';
+/** Followed by null, or by why the state could not be encoded; then nobody could join. */
 const isDone = (frame: Buffer) => frame[0] === 13 && frame.toString('latin1', 2, 6) === 'done';
 
-/** What a client would get that joins now, then everybody has all that was sent so far. */
-async function settle({ clients }: Table): Promise<void> {
+/**
+ * What a client would get that joins now, then everybody has all that was sent so far.
+ * @returns whether the schema package could encode it
+ */
+async function settle({ clients }: Table): Promise<boolean> {
   const before = clients.map(({ frames }) => frames.length);
   clients[0]!.send('full', 0);
   for (const [i, client] of clients.entries()) {
     for (let at = before[i]!; !client.frames.slice(before[i]).some(isDone); at = client.frames.length)
       await client.next(at);
   }
+  return clients[0]!.frames.findLast(isDone)!.at(-1) === NULL;
 }
 
 let moves = 0;
@@ -73,7 +86,7 @@ let moves = 0;
 async function live(room: string, random: Random): Promise<void> {
   const moved = await seat(room);
   const still = await seat(room);
-  const both = (work: (table: Table) => unknown) => Promise.all([work(moved), work(still)]);
+  const both = <T>(work: (table: Table) => T) => Promise.all([work(moved), work(still)]);
   for (const view of [true, true]) await both((table) => join(table, view));
   for (let move = 0; move < MOVES; move++) {
     const where = `move ${move} of ${room}, seed ${seed}`;
@@ -82,11 +95,13 @@ async function live(room: string, random: Random): Promise<void> {
       const value = random.int(2 ** 31);
       await both(({ clients }) => clients[0]!.send(command, value));
     }
-    await both(settle);
+    const [whole] = await both(settle);
     compare(moved, still, where);
-    if (random.chance(0.2) && moved.clients.length < MOST_CLIENTS) {
+    if (random.chance(0.2) && moved.clients.length < MOST_CLIENTS && whole) {
       const view = random.chance(0.6);
-      await both((table) => join(table, view));
+      const welcome = await both((table) => join(table, view));
+      expect({ where, welcome }).toEqual({ where, welcome: [welcome[0], welcome[0]] });
+      if (!welcome[0]) break; // nobody can join them any more
     } else if (random.chance(0.2) && moved.clients.length > 1) {
       const at = 1 + random.int(moved.clients.length - 1);
       await both((table) => leave(table, at));
