@@ -107,8 +107,11 @@ describe('a crashed host', () => {
   test('is replaced while the other one goes on', async () => {
     const service = await TestService.start({ version: 1 });
     const [first] = service.hosts;
+    const socket = path.join(service.supervisor.runtimeDir, `${first!.id}.sock`);
+    fs.writeFileSync(socket, '');
     process.kill(first!.pid!, 'SIGKILL');
     await service.until(() => !service.hosts.some(({ id }) => id === first!.id));
+    expect(fs.existsSync(socket)).toBe(false);
     expect(await service.get()).toMatchObject({ version: 1 });
     await service.until(() => service.hosts.filter(({ state }) => state === 'up').length === 2);
     expect(service.hosts.map(({ id }) => id).sort()).toEqual(

@@ -61,7 +61,8 @@ export class ArenaRoom extends Room<{ state: ArenaState }> {
   override onDrop(client: Client) {
     const player = this.state.players.get(client.sessionId);
     if (player) player.online = false;
-    this.allowReconnection(client, RECONNECT_SECONDS);
+    // Rejects when they do not come back, or went before they had joined.
+    this.allowReconnection(client, RECONNECT_SECONDS).catch(() => {});
   }
 
   override onReconnect(client: Client) {

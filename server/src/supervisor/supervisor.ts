@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ReloadOptions, ReloadResult } from '../control/index.ts';
@@ -213,6 +214,11 @@ export class Supervisor {
     return nextGeneration({ url: store.url, prefix: store.prefix, log: this.#log });
   }
 
+  /** A host that was killed leaves its own. */
+  #removeSocket(hostId: string | undefined): void {
+    if (hostId) fs.rmSync(path.join(this.runtimeDir, `${hostId}.sock`), { force: true });
+  }
+
   #spawn(
     generation: number,
     standby: boolean,
@@ -245,6 +251,7 @@ export class Supervisor {
       onLine: (text, stream) => onLine?.({ label: host.id ?? 'new', stream, text }),
       onMessage: (message) => onMessage(host, message),
     });
+    void host.exited.then(() => this.#removeSocket(host.id));
     return host;
   }
 }
