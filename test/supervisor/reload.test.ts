@@ -89,6 +89,7 @@ describe('the old hosts go on', () => {
     await failingReload(service, 'no luck');
     writeApp(service.dir, { version: 3 });
     expect(await service.supervisor.reload()).toMatchObject({ generation: 3 });
+    await service.until(() => service.hosts.length === 2); // the old ones answer until they are gone
     expect(await service.get()).toMatchObject({ version: 3 });
   });
 
