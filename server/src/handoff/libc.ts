@@ -52,11 +52,8 @@ const SOCK_CLOEXEC = 0o2000000;
 /** A packet socket that neither blocks nor survives exec. */
 const SEQPACKET = SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC;
 const SOL_SOCKET = 1;
-const SO_ERROR = 4;
 const SO_SNDBUF = 7;
 const SO_PEERCRED = 17;
-const IPPROTO_TCP = 6;
-const TCP_NODELAY = 1;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_WR = 1;
@@ -213,25 +210,10 @@ const int = pinned(4);
 const length = pinned(4);
 const cred = pinned(12);
 
-function setInt(fd: Fd, level: number, name: number, value: number): void {
-  int.writeInt32LE(value);
-  check('setsockopt', native().setsockopt(fd, level, name, int, 4));
-}
-
-function setNoDelay(fd: Fd, on = true): void {
-  setInt(fd, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
-}
-
 /** Asks for a larger send buffer; the kernel may give less. */
 function setSendBuffer(fd: Fd, bytes: number): void {
-  setInt(fd, SOL_SOCKET, SO_SNDBUF, bytes);
-}
-
-/** Takes the socket's pending error (SO_ERROR): an errno, or 0. */
-function pendingError(fd: Fd): number {
-  length.writeInt32LE(4);
-  check('getsockopt', native().getsockopt(fd, SOL_SOCKET, SO_ERROR, int, length));
-  return int.readInt32LE();
+  int.writeInt32LE(bytes);
+  check('setsockopt', native().setsockopt(fd, SOL_SOCKET, SO_SNDBUF, int, 4));
 }
 
 function peerCredentials(fd: Fd): Credentials {
@@ -401,7 +383,6 @@ export const libc = {
   ENFILE: os.errno.ENFILE,
   ENOBUFS: os.errno.ENOBUFS,
   ENOMEM: os.errno.ENOMEM,
-  ENOENT: os.errno.ENOENT,
   EADDRINUSE: os.errno.EADDRINUSE,
   ETOOMANYREFS,
   supported,
@@ -410,9 +391,7 @@ export const libc = {
   close,
   send,
   recv,
-  setNoDelay,
   setSendBuffer,
-  pendingError,
   peerCredentials,
   packetSocket,
   bindPath,
