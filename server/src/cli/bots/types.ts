@@ -49,14 +49,7 @@ export interface Spread {
   max: number;
 }
 
-export interface BotsResult {
-  sent: number;
-  received: number;
-  lost: number;
-  duplicated: number;
-  reordered: number;
-  disconnects: number;
-  stateMismatches: number;
+export interface BotsResult extends Omit<BotResult, 'gapMs' | 'faults'> {
   moves: number;
   failedMoves: number;
   blackoutMs: Spread;
