@@ -7,7 +7,7 @@ import { Random } from '../migration/schema/random.ts';
 import { Network } from '../support/network.ts';
 import { Player } from '../support/player.ts';
 import { RawClient } from '../support/raw-client.ts';
-import { ApiError, Service, until } from '../support/service.ts';
+import { type ApiError, Service, until } from '../support/service.ts';
 
 const app = path.join(path.dirname(fileURLToPath(import.meta.url)), 'fixtures', 'app.config.ts');
 const seed = Number(process.env['BATON_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -18,37 +18,13 @@ beforeAll(async () => {
 });
 afterAll(() => service?.stop());
 
-/** Moves the room to and fro until told to stop. */
-function keepMoving(roomId: string): { stop(): Promise<number> } {
-  let going = true;
-  let moves = 0;
-  const run = (async () => {
-    while (going) {
-      try {
-        await service.moveAway(roomId);
-        moves++;
-      } catch (error) {
-        if (!(error instanceof ApiError) || error.code !== 'BATON_ROOM_BUSY') throw error;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 15));
-    }
-  })();
-  return {
-    stop: async () => {
-      going = false;
-      await run;
-      return moves;
-    },
-  };
-}
-
 describe(`churn (seed ${seed})`, () => {
   test('joins, leaves and drops with reconnection during moves', async () => {
     const random = new Random(seed);
     const anchor = await Player.join(service.url, 'numbers', {}, 'create');
     const { roomId } = anchor.room;
     anchor.play(10);
-    const mover = keepMoving(roomId);
+    const mover = service.keepMoving(roomId);
     const guests: (Player & { proxy?: Network })[] = [];
     const proxies: Network[] = [];
     let dropped = 0;
@@ -146,7 +122,7 @@ describe(`churn (seed ${seed})`, () => {
 
   test('many frames at once, cut anywhere by the move', async () => {
     const player = await Player.join(service.url, 'numbers', {}, 'create');
-    const mover = keepMoving(player.room.roomId);
+    const mover = service.keepMoving(player.room.roomId);
     for (let i = 0; i < 60; i++) {
       for (let n = 0; n < 50; n++) player.ping();
       await new Promise((resolve) => setTimeout(resolve, 10));

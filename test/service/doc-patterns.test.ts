@@ -5,7 +5,7 @@ import { Client, type Room } from '@colyseus/sdk';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Network } from '../support/network.ts';
 import { noticed } from '../support/noticed.ts';
-import { ApiError, Service, until } from '../support/service.ts';
+import { type ApiError, Service, until } from '../support/service.ts';
 
 const app = path.join(path.dirname(fileURLToPath(import.meta.url)), 'fixtures', 'stock.config.ts');
 
@@ -46,31 +46,6 @@ const ask = <T>(
 };
 const left = (room: Room): Promise<number> => new Promise((resolve) => room.onLeave(resolve));
 
-/** Moves and counts; a room that ends meanwhile ends this, too. */
-function keepMoving(roomId: string): { stop(): Promise<number> } {
-  let going = true;
-  let moves = 0;
-  const run = (async () => {
-    while (going) {
-      try {
-        await service.moveAway(roomId);
-        moves++;
-      } catch (error) {
-        if (!(error instanceof ApiError) || error.code !== 'BATON_ROOM_BUSY') throw error;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  })();
-  run.catch(() => {});
-  return {
-    stop: async () => {
-      going = false;
-      await run;
-      return moves;
-    },
-  };
-}
-
 describe('a chat', () => {
   test('who joins after moves reads all that was said, in order', async () => {
     const one = await client().create('chat');
@@ -109,7 +84,7 @@ describe('a chat', () => {
     const seen = noticed(host);
     const codes: number[][] = guests.map(() => []);
     for (const [i, guest] of guests.entries()) guest.onLeave((code) => codes[i]!.push(code));
-    const mover = keepMoving(roomId);
+    const mover = service.keepMoving(roomId);
     for (const [i, guest] of guests.entries()) {
       if (i % 2 === 0) host.send('kick', guest.sessionId);
       else await fetch(`${service.url}/kick/${roomId}/${guest.sessionId}`, { method: 'POST' });
@@ -163,7 +138,7 @@ describe('turns with clock timers', () => {
       });
     one.onMessage('passed', () => passed++);
     two.onMessage('passed', () => {});
-    const mover = keepMoving(one.roomId);
+    const mover = service.keepMoving(one.roomId);
     await until(() => passed >= 8, 'turns', 20_000);
     expect(await mover.stop()).toBeGreaterThan(5);
     const numbers = turns.map(({ turn }) => turn);
@@ -236,7 +211,7 @@ describe('authentication', () => {
     first.auth.token = 'user:ada';
     const ada = await first.create('members');
     ada.onMessage('*', () => {});
-    const mover = keepMoving(ada.roomId);
+    const mover = service.keepMoving(ada.roomId);
     const guests = await Promise.all(['bea', 'cid', 'dot'].map((user) => joining(ada.roomId, user)));
     await expect(client().joinById(ada.roomId)).rejects.toThrow('who are you?');
     expect(await mover.stop()).toBeGreaterThan(1);
@@ -249,7 +224,7 @@ describe('authentication', () => {
 
   test('an onAuth of the instance that takes its time keeps the room in place until it is through', async () => {
     const one = await client().create('guarded', { password: 'open' });
-    const mover = keepMoving(one.roomId);
+    const mover = service.keepMoving(one.roomId);
     for (let i = 0; i < 4; i++) {
       const guest = await client().joinById(one.roomId, { password: 'open' });
       expect(await ask(guest, 'who?', null, 'who')).toEqual({ password: 'open' });
@@ -378,7 +353,7 @@ describe('presence between rooms', () => {
     const rooms = [await client().create('news'), await client().create('news')];
     const heard: string[][] = rooms.map(() => []);
     for (const [i, room] of rooms.entries()) room.onMessage('news', (text: string) => heard[i]!.push(text));
-    const movers = rooms.map((room) => keepMoving(room.roomId));
+    const movers = rooms.map((room) => service.keepMoving(room.roomId));
     const said: string[][] = rooms.map(() => []);
     for (let n = 0; n < 60; n++) {
       for (const [i, room] of rooms.entries()) {

@@ -156,6 +156,31 @@ export class Service {
     return this.api('POST', `/v1/rooms/${encodeURIComponent(roomId)}/migrate`, { to });
   }
 
+  /** Moves the room to and fro until told to stop, which says how often; a room that ends meanwhile ends this, too. */
+  keepMoving(roomId: string): { stop(): Promise<number> } {
+    let going = true;
+    let moves = 0;
+    const run = (async () => {
+      while (going) {
+        try {
+          await this.moveAway(roomId);
+          moves++;
+        } catch (error) {
+          if (!(error instanceof ApiError) || error.code !== 'BATON_ROOM_BUSY') throw error;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    })();
+    run.catch(() => {}); // stop() rejects
+    return {
+      stop: async () => {
+        going = false;
+        await run;
+        return moves;
+      },
+    };
+  }
+
   /** Moves the room to any other host. */
   async moveAway(roomId: string): Promise<MoveInfo> {
     for (let attempt = 1; ; attempt++) {
