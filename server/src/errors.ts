@@ -225,6 +225,7 @@ export const callFailed = define(
   502,
   'The {event} function of mapping {mapping} failed: {reason}',
 );
+export const socketNotFound = define('BATON_SOCKET_NOT_FOUND', 404, 'There is no socket {socketId}.');
 export const linkSelf = define('BATON_LINK_SELF', 422, 'Socket {socketId} cannot be linked with itself.');
 export const linkGone = define('BATON_LINK_GONE', 404, 'Socket {peer} is gone.');
 export const linkTaken = define('BATON_LINK_TAKEN', 409, 'Socket {peer} is already linked.');
@@ -238,6 +239,16 @@ export const messageReserved = define(
   'BATON_MESSAGE_RESERVED',
   422,
   'The message type "{type}" belongs to the service; send under another one.',
+);
+export const messageUnknown = define(
+  'BATON_MESSAGE_UNKNOWN',
+  422,
+  'The service does not understand this message. Data that begin with U+0001 are sent with another one in front.',
+);
+export const messageUntranslatable = define(
+  'BATON_MESSAGE_UNTRANSLATABLE',
+  422,
+  'The peer speaks plain WebSocket: only messages of the type "data" reach it.',
 );
 export const heldOverflow = define(
   'BATON_HELD_OVERFLOW',

@@ -166,7 +166,7 @@ describe('a socket that does not open', () => {
     const player = await world.open('script', 'owner');
     const client = new Client(world.service.url);
     await expect(client.join('script', { token: 'x' })).rejects.toThrow('is opened with joinOrCreate()');
-    await expect(client.joinById(player.id, { token: 'x' })).rejects.toThrow('locked');
+    await expect(client.joinById(player.id, { token: 'x' })).rejects.toThrow('not found');
     await player.leave();
   });
 });

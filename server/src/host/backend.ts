@@ -12,6 +12,7 @@ import type {
 import { BatonError, hostNotFound, hostUnreachable, roomNotFound } from '../errors.ts';
 import type { Peers } from '../handoff/index.ts';
 import { type Migrator, type Ownership, trackOf } from '../migration/index.ts';
+import { SocketRoom } from '../sockets/index.ts';
 import type { HostRecord, Store } from '../store/index.ts';
 import type { Registration } from './registration.ts';
 
@@ -95,7 +96,7 @@ export class Backend implements ControlBackend {
       const { moves, lastBlackoutMs } = trackOf(room);
       return {
         roomId,
-        name: room.roomName,
+        name: room instanceof SocketRoom ? room.mapping.name : room.roomName,
         host: this.self,
         clients: room.clients.length,
         epoch: this.options.ownership.epoch(roomId)!,

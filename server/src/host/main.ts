@@ -19,7 +19,7 @@ import {
   Ownership,
   registerAppClasses,
 } from '../migration/index.ts';
-import { HostedSockets } from '../sockets/index.ts';
+import { HostedSockets, SOCKET_PATH } from '../sockets/index.ts';
 import { openStore } from '../store/index.ts';
 import { createLog, type Log, tolerateBrokenPipes } from '../telemetry/index.ts';
 import { BatonTransport } from '../transport/index.ts';
@@ -89,17 +89,20 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     ? await loadConfig(settings.mappings, guard)
     : { mappings: [], secrets: [] };
   if (config.mappings.length > 0 && config.secrets.length === 0) hostLog.warn(CALLS_UNSIGNED);
-  const sockets = new HostedSockets({
+  const sockets: HostedSockets = new HostedSockets({
     ...config,
     host: id,
     guard,
     epoch: (socketId) => ownership.epoch(socketId),
     store,
     log: hostLog,
+    place: placement.place,
+    accepting: () => registration.record.state === 'up',
+    handOver: (arrival, host) => routing.passOn(arrival, host),
   });
-  sockets.define();
+  await sockets.start();
 
-  const registration = new Registration({
+  const registration: Registration = new Registration({
     id,
     store,
     handoffPath: handoff.path,
@@ -107,7 +110,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     log: hostLog,
     hostGone: (dead) => sockets.hostGone(dead),
   });
-  const migrator = new Migrator({
+  const migrator: Migrator = new Migrator({
     self: () => registration.record,
     store,
     handoff,
@@ -118,7 +121,15 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     groupOf: (roomId) => sockets.groupOf(roomId),
   });
   sockets.useMigrator(migrator);
-  new Routing({ host: id, migrator, store, handoff, transport: app.transport, log: hostLog });
+  const routing: Routing = new Routing({
+    host: id,
+    migrator,
+    store,
+    handoff,
+    transport: app.transport,
+    log: hostLog,
+  });
+  app.transport.reception = { prefix: SOCKET_PATH, take: (arrival) => sockets.receive(arrival) };
   const backend = new Backend({
     registration,
     store,

@@ -12,21 +12,23 @@ export class NewRoomPlacement {
   }
 
   /** @returns the processId of the host; this process when the store cannot be asked */
-  select = async (): Promise<string> => {
+  select = async (): Promise<string> => (await this.place())?.processId ?? matchMaker.processId;
+
+  /** @returns undefined when the store cannot be asked, or no host takes rooms */
+  place = async (): Promise<HostRecord | undefined> => {
     let hosts: HostRecord[];
     try {
       hosts = (await this.hosts()).filter((h) => h.state === 'up');
     } catch {
-      return matchMaker.processId;
+      return undefined;
     }
     const newest = Math.max(...hosts.map((h) => h.generation));
     let best: HostRecord | undefined;
     for (const host of hosts) {
       if (host.generation === newest && (!best || this.load(host) < this.load(best))) best = host;
     }
-    if (!best) return matchMaker.processId;
-    this.placedOn(best).rooms++;
-    return best.processId;
+    if (best) this.placedOn(best).rooms++;
+    return best;
   };
 
   private load(host: HostRecord): number {

@@ -3,7 +3,7 @@ import type { Room } from '@colyseus/core';
 import { BatonError } from '../errors.ts';
 import type { Peers } from '../handoff/index.ts';
 import { type Migrator, trackOf } from '../migration/index.ts';
-import type { Store } from '../store/index.ts';
+import type { HostRecord, Store } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { BatonTransport, PendingUpgrade, UpgradeRecord } from '../transport/index.ts';
 
@@ -113,6 +113,11 @@ export class Routing {
     this.complainedAt = now;
     const { waiting } = this;
     this.options.log.warn({ roomId, waiting, err }, 'upgrades could not be routed yet');
+  }
+
+  /** Gives an upgrade to another host, whatever it is for. @returns false when it is still here */
+  async passOn(upgrade: PendingUpgrade, host: HostRecord): Promise<boolean> {
+    return (await this.handOver(upgrade, host.handoffPath)) === 'handed';
   }
 
   private async handOver(upgrade: PendingUpgrade, path: string): Promise<'handed' | 'again'> {

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { type AddressGuard, signingSecret } from '../calls/index.ts';
 import { appFailed, BatonError, endpointForbidden, mappingInvalid } from '../errors.ts';
-import { type Mapping, mappingName, mappingSchema } from './schema.ts';
+import { DEFAULT_TENANT, type Mapping, mappingName, mappingSchema } from './schema.ts';
 
 export interface Config {
   mappings: Mapping[];
@@ -30,7 +30,7 @@ export async function loadConfig(path: string, guard: AddressGuard): Promise<Con
   const outer = configSchema.safeParse(exported);
   if (!outer.success) throw mappingInvalid({ mapping: path, reason: reasonOf(outer.error) });
   const mappings = Object.entries(outer.data.mappings).map(([name, value]) => parseMapping(name, value));
-  for (const { name, ...fields } of mappings) checkEndpoints(name, fields, guard);
+  for (const mapping of mappings) checkEndpoints(mapping.name, mapping, guard);
   return { mappings, secrets: outer.data.signing?.secrets ?? [] };
 }
 
@@ -39,7 +39,7 @@ export function parseMapping(name: string, value: unknown): Mapping {
   if (!checked.success) throw mappingInvalid({ mapping: name, reason: `name: ${reasonOf(checked.error)}` });
   const parsed = mappingSchema.safeParse(value);
   if (!parsed.success) throw mappingInvalid({ mapping: name, reason: reasonOf(parsed.error) });
-  return { name, ...parsed.data };
+  return { tenant: DEFAULT_TENANT, name, version: 1, ...parsed.data };
 }
 
 /** Every URL of a mapping, wherever it stands. */

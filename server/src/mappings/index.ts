@@ -2,4 +2,4 @@
 // schema and the registry that finds one by name.
 export { type Config, loadConfig } from './config.ts';
 export { MappingRegistry } from './registry.ts';
-export { type Mapping, mappingSchema } from './schema.ts';
+export { DEFAULT_TENANT, endpointSchema, type Mapping, mappingSchema } from './schema.ts';

@@ -14,7 +14,7 @@ const duration = z.union([
     }),
 ]);
 
-const endpoint = z.strictObject({
+export const endpointSchema = z.strictObject({
   /** Absolute http or https URL of the function. */
   url: z.url({ protocol: /^https?$/ }),
   /** How long the function may take, all attempts together; default 5 s. */
@@ -28,9 +28,9 @@ const endpoint = z.strictObject({
 /** One function mapping as it is written in baton.config. */
 export const mappingSchema = z.strictObject({
   /** Runs when a socket opens; answers with the peer's socket id, or with nothing to wait to be found. */
-  open: endpoint,
+  open: endpointSchema,
   /** Runs when a socket has closed. */
-  close: endpoint.optional(),
+  close: endpointSchema.optional(),
   /** How long a socket waits for a peer that is not open yet. */
   waitTimeout: duration.pipe(z.number().max(3_600_000)).default(60_000),
   /** What happens to the one whose peer left. */
@@ -41,7 +41,15 @@ export const mappingSchema = z.strictObject({
   forward: z.literal('peers').default('peers'),
 });
 
-export type Mapping = z.infer<typeof mappingSchema> & { name: string };
+export interface Mapping extends z.infer<typeof mappingSchema> {
+  tenant: string;
+  name: string;
+  /** Grows with each change of it. */
+  version: number;
+}
+
+/** The tenant of what is not declared for another one. */
+export const DEFAULT_TENANT = 'default';
 
 /** Names are used as Colyseus room names. */
 export const mappingName = z

@@ -12,6 +12,8 @@ export const CloseCode = {
   openFailed: 4015,
   /** The client sent more messages than the mapping allows. */
   tooManyMessages: 4016,
+  /** The socket was not opened: its reason is the code of the error, `BATON_TOKEN_INVALID` for example. */
+  refused: 4017,
 } as const;
 
 /** Why a socket has closed, as the close function is told. */

@@ -1,18 +1,20 @@
 // Hosted sockets of one host: what their rooms ask for, put together from calls, links and live moves.
 import { matchMaker, type Room, ServerError } from '@colyseus/core';
 import { type AddressGuard, type CallEvent, Caller, DeadLetters, type OpenReply } from '../calls/index.ts';
-import { BatonError, tokenInvalid } from '../errors.ts';
+import { BatonError, socketNotFound, tokenInvalid } from '../errors.ts';
 import { type Mapping, MappingRegistry } from '../mappings/index.ts';
-import { type Migrator, registerMovable, trackOf } from '../migration/index.ts';
+import { keepUnlisted, type Migrator, registerMovable, trackOf } from '../migration/index.ts';
 import type { HostRecord, Store } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
+import type { Arrival } from '../transport/index.ts';
 import { closeReason } from './close-codes.ts';
 import { Gathering } from './gathering.ts';
 import { Linking } from './linking.ts';
-import { openDirectly, withoutToken } from './opening.ts';
+import { Opening, type Request } from './opening.ts';
+import { AWAY, Reach } from './reach.ts';
 import { type Entry, Roster } from './roster.ts';
-import type { HostedSocket, SocketService } from './service.ts';
-import { SocketRoom } from './socket-room.ts';
+import type { HostedSocket, Player, SocketService } from './service.ts';
+import { SOCKET_ROOM, SocketRoom } from './socket-room.ts';
 
 export interface HostedSocketsOptions {
   host: string;
@@ -22,11 +24,19 @@ export interface HostedSocketsOptions {
   guard: AddressGuard;
   /** Epoch at which this host owns a socket. */
   epoch(socketId: string): number | undefined;
+  /** The host on which a new socket is to be; undefined for this one. */
+  place(): Promise<HostRecord | undefined>;
+  /** Whether this host takes new sockets. */
+  accepting(): boolean;
+  /** Hands an upgrade over to another host. @returns false when it is still here */
+  handOver(arrival: Arrival, host: HostRecord): Promise<boolean>;
   store: Store;
   log: Log;
 }
 
 const MAX_PLAYER_ID = 128;
+/** Methods of a socket's room that hosts may call. */
+const ROOM_METHODS = new Set(['standing', 'linkedWith', 'peerLeft', 'refused']);
 /** How long a host that stops waits for close calls that are under way. */
 const SHUTDOWN_MS = 5_000;
 /** A socket that closed while the store was away is cleared up this often, this many times. */
@@ -38,6 +48,8 @@ const BURIALS_AT_ONCE = 32;
 export class HostedSockets implements SocketService {
   private readonly options: HostedSocketsOptions;
   private readonly mappings: MappingRegistry;
+  private readonly reach: Reach;
+  private readonly opening: Opening;
   private readonly linking: Linking;
   private readonly gathering: Gathering;
   private readonly caller: Caller;
@@ -51,7 +63,16 @@ export class HostedSockets implements SocketService {
     const { host, store, log } = options;
     this.mappings = new MappingRegistry(options.mappings);
     const local = (socketId: string) => this.local(socketId);
-    this.linking = new Linking({ store, log, local, isMapping: (name) => this.mappings.has(name) });
+    const perform = (method: string, socketId: string, args: unknown[]) =>
+      this.perform(method, socketId, args);
+    this.reach = new Reach({ host, store, log, perform });
+    this.opening = new Opening({
+      ...options,
+      authenticate: (request) => this.authenticate(request),
+      isMapping: (name) => this.mappings.has(name),
+      reach: this.reach,
+    });
+    this.linking = new Linking({ store, log, local, reach: this.reach });
     this.gathering = new Gathering({
       host,
       store,
@@ -65,15 +86,19 @@ export class HostedSockets implements SocketService {
     this.caller = new Caller({ source: `/baton/${host}`, guard: options.guard, secrets: options.secrets });
     SocketRoom.service = this;
     registerMovable(SocketRoom);
+    keepUnlisted(SocketRoom);
   }
 
-  /** Makes every mapping a room name that clients can join. */
-  define(): void {
-    const all = this.mappings.all();
-    for (const { name } of all) {
-      matchMaker.defineRoomType(name, SocketRoom as never, { mapping: name } as never);
-    }
-    if (all.length > 0) openDirectly((name) => this.mappings.has(name));
+  /** From now on sockets can be opened here. */
+  async start(): Promise<void> {
+    matchMaker.defineRoomType(SOCKET_ROOM, SocketRoom as never);
+    this.opening.takeOverMatchmaking();
+    await this.reach.start();
+  }
+
+  /** An upgrade that opens a socket. */
+  receive(arrival: Arrival): void {
+    this.opening.take(arrival);
   }
 
   useMigrator(migrator: Migrator): void {
@@ -84,7 +109,8 @@ export class HostedSockets implements SocketService {
     this.stopped = true;
     this.linking.stop();
     this.gathering.stop();
-    if (this.mappings.all().length > 0) this.inBackground(this.listed(this.roster.forget(this.options.host)));
+    this.reach.stop();
+    this.inBackground(this.listed(this.roster.forget(this.options.host)));
     const late = new Promise((resolve) => setTimeout(resolve, SHUTDOWN_MS).unref());
     await Promise.race([Promise.all(this.pending), late]);
     await this.caller.shutdown();
@@ -98,17 +124,27 @@ export class HostedSockets implements SocketService {
   }
 
   /** Without tenants a token is the player's name itself; `baton start` says so. */
-  playerOf(token: string | undefined): string {
-    const name = token ?? '';
-    if (name.length === 0) throw tokenInvalid({ reason: 'there is none; pass { token }' });
-    if (name.length > MAX_PLAYER_ID)
+  private async authenticate({ mapping, token = '' }: Request): Promise<Player> {
+    const found = this.mappings.get(mapping);
+    if (token.length === 0) throw tokenInvalid({ reason: 'there is none; pass { token }' });
+    if (token.length > MAX_PLAYER_ID)
       throw tokenInvalid({ reason: `it is longer than ${MAX_PLAYER_ID} characters` });
-    if (/\p{Surrogate}/u.test(name)) throw tokenInvalid({ reason: 'it is not well-formed text' });
-    return name;
+    if (/\p{Surrogate}/u.test(token)) throw tokenInvalid({ reason: 'it is not well-formed text' });
+    return { playerId: token, mapping: found };
   }
 
-  mapping(name: string): Mapping {
-    return this.mappings.get(name);
+  /** What other hosts, and this one, ask of the socket or of this host. */
+  private perform(method: string, socketId: string, args: unknown[]): unknown {
+    if (method === 'open') {
+      const [player, options, address] = args as [Player, unknown, string | undefined];
+      return this.opening.reserve(player, options, address);
+    }
+    if (!ROOM_METHODS.has(method)) throw socketNotFound({ socketId });
+    const room = this.local(socketId);
+    if (room) return (room as unknown as Record<string, (...args: unknown[]) => unknown>)[method]!(...args);
+    const other = matchMaker.getLocalRoomById(socketId) as Room | undefined;
+    if (other && !(other instanceof SocketRoom)) throw socketNotFound({ socketId });
+    return AWAY;
   }
 
   local(socketId: string): HostedSocket | undefined {
@@ -119,7 +155,7 @@ export class HostedSockets implements SocketService {
   }
 
   async opened(room: HostedSocket, options: unknown): Promise<void> {
-    const mapping = this.mapping(room.mapping);
+    const { mapping } = room;
     this.inBackground(this.listed(this.roster.add(room)));
     let reply: OpenReply;
     try {
@@ -130,7 +166,7 @@ export class HostedSockets implements SocketService {
         playerId: room.playerId,
         epoch: this.options.epoch(room.roomId),
         sequence: ++room.calls,
-        data: withoutToken(options),
+        data: options ?? {},
       });
     } catch (error) {
       this.options.log.warn({ socketId: room.roomId, err: error }, 'the open function failed');
@@ -140,16 +176,15 @@ export class HostedSockets implements SocketService {
     if (room.gone) return;
     room.attributes = reply.attributes;
     if (reply.attributes) this.inBackground(this.listed(this.roster.add(room)));
-    if (reply.send !== undefined) room.clients[0]?.send('data', reply.send);
+    room.begun();
+    if (reply.send !== undefined) room.tell(reply.send);
     room.answered(reply.peer);
     // the room stays on this host until that is through
     trackOf(room as unknown as Room).follow('link', this.linking.settle(room, mapping.waitTimeout));
   }
 
   async closed(room: HostedSocket, code: number | undefined): Promise<void> {
-    const { mapping, playerId, attributes } = room;
-    const entry = { mapping, playerId, attributes, epoch: this.options.epoch(room.roomId) };
-    this.tellClosed(room.roomId, entry, closeReason(code), ++room.calls);
+    this.tellClosed(room.roomId, this.roster.entry(room), closeReason(code), ++room.calls);
     try {
       await this.linking.end(room);
       await this.roster.remove(room.roomId);
@@ -161,8 +196,7 @@ export class HostedSockets implements SocketService {
 
   /** @param sequence of the call; unknown when the socket's host has died */
   private tellClosed(socketId: string, entry: Entry, reason: string, sequence?: number): void {
-    const { mapping, playerId, attributes, epoch } = entry;
-    const endpoint = this.mappings.has(mapping) ? this.mapping(mapping).close : undefined;
+    const { mapping, playerId, attributes, epoch, close: endpoint } = entry;
     if (!endpoint) return;
     const data = { reason, ...(attributes ? { attributes } : {}) };
     const event = { type: 'close', mapping, socketId, playerId, epoch, sequence, data } as const;
@@ -220,7 +254,6 @@ export class HostedSockets implements SocketService {
 
   /** A host died: the peers of its sockets are told, their links end, their close functions are called. */
   async hostGone(dead: HostRecord): Promise<void> {
-    if (this.mappings.all().length === 0) return;
     const { store, log } = this.options;
     const sockets = [...(await this.roster.of(dead.id))];
     for (let i = 0; i < sockets.length; i += BURIALS_AT_ONCE) {

@@ -1,21 +1,18 @@
 // Making and ending links between sockets wherever they are: the store's records decide, then both rooms are told.
 import { matchMaker } from '@colyseus/core';
-import { asBatonError, linkGone, linkSelf, linkTaken, linkTimeout } from '../errors.ts';
+import { asBatonError, BatonError, linkGone, linkSelf, linkTaken, linkTimeout } from '../errors.ts';
 import type { Store } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { Links } from './links.ts';
+import type { Reach } from './reach.ts';
 import type { HostedSocket, Standing } from './service.ts';
 import { MAX_WISHES, Wishes } from './wishes.ts';
-
-/** Attempts at a call to a socket that may be between two hosts. */
-const TELL_TRIES = 3;
 
 export interface LinkingOptions {
   store: Store;
   log: Log;
   local(socketId: string): HostedSocket | undefined;
-  /** Whether rooms of this name are hosted sockets. */
-  isMapping(roomName: string): boolean;
+  reach: Reach;
 }
 
 export class Linking {
@@ -72,10 +69,13 @@ export class Linking {
   }
 
   private async standingOf(socketId: string, towards: string): Promise<Standing | 'absent'> {
-    const row = await matchMaker.driver.findOne({ roomId: socketId });
-    if (!row) return (await this.links.isBuried(socketId)) ? 'closed' : 'absent';
-    if (!this.options.isMapping(row.name)) return 'closed'; // a room, but no socket
-    return (await this.tell<Standing>(socketId, 'standing', [towards])) ?? 'closed';
+    try {
+      const standing = await this.tell<Standing>(socketId, 'standing', [towards]);
+      return standing ?? ((await this.links.isBuried(socketId)) ? 'closed' : 'absent');
+    } catch (error) {
+      if (error instanceof BatonError && error.code === 'BATON_SOCKET_NOT_FOUND') return 'closed';
+      throw error;
+    }
   }
 
   /** What those who waited for this socket get: the first one the link, the others an error. */
@@ -197,20 +197,8 @@ export class Linking {
     room.peerLeft(peer);
   }
 
-  /**
-   * Calls a method of a socket's room, wherever it is. The methods may be called twice without harm: a call that
-   * came to nothing because the room was between two hosts is made again.
-   * @returns undefined when the socket is no more
-   */
-  private async tell<T = unknown>(socketId: string, method: string, args: unknown[]): Promise<T | undefined> {
-    for (let attempt = 1; ; attempt++) {
-      if (!matchMaker.getLocalRoomById(socketId) && !(await this.options.store.owner(socketId)))
-        return undefined;
-      try {
-        return (await matchMaker.remoteRoomCall(socketId, method as never, args)) as T;
-      } catch (error) {
-        if (attempt === TELL_TRIES) throw error;
-      }
-    }
+  /** Calls a method of a socket's room, wherever it is. @returns undefined when the socket is no more */
+  private tell<T = unknown>(socketId: string, method: string, args: unknown[]): Promise<T | undefined> {
+    return this.options.reach.call<T>(socketId, method, args);
   }
 }

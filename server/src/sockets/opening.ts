@@ -1,34 +1,252 @@
-// How a plain Colyseus client opens a socket: every joinOrCreate() on a mapping makes a socket of its own, without
-// looking for a room to join and without waiting for others who open one on the same mapping.
-import { type AuthContext, ErrorCode, matchMaker, ServerError } from '@colyseus/core';
+// How a socket is opened. A Colyseus client asks for one by joinOrCreate() and is given a seat; any other WebSocket client
+// opens one with the upgrade itself, on /v1/socket/{mapping}. Both end in the same room of one seat.
+import {
+  type AuthContext,
+  ClientState,
+  createAuthContext,
+  ErrorCode,
+  generateId,
+  matchMaker,
+  ServerError,
+} from '@colyseus/core';
+import { internals } from '../colyseus/room-internals.ts';
 import { controllerInternals } from '../colyseus/server-internals.ts';
-import { SocketRoom } from './socket-room.ts';
+import { BatonError, hostUnreachable, invalidRequest, tokenInvalid } from '../errors.ts';
+import { DEFAULT_TENANT } from '../mappings/index.ts';
+import type { HostRecord } from '../store/index.ts';
+import type { Log } from '../telemetry/index.ts';
+import type { Arrival, PlainClient } from '../transport/index.ts';
+import { asServerError, CloseCode, tokenRefused } from './close-codes.ts';
+import { AWAY, type Reach } from './reach.ts';
+import type { Player } from './service.ts';
+import { SOCKET_ROOM, type SocketRoom } from './socket-room.ts';
+import { eventText, PLAIN_SPEECH, type Speech } from './speech.ts';
 
-const OPENING = new Set(['joinOrCreate', 'create']);
+/** Plain WebSocket clients open a socket by an upgrade on this path and the mapping's name. */
+export const SOCKET_PATH = '/v1/socket/';
+/** A token may come as a sub-protocol, which browsers can send along: this, and the token. */
+const TOKEN_PROTOCOL = 'baton.token.';
+const MAPPING_PATH = /^\/v1\/socket\/([A-Za-z][\w-]{0,63})$/;
+const COLYSEUS_OPENINGS = new Set(['joinOrCreate', 'create']);
+/** Bytes that may come before the room is there; then the client's stay in the kernel. */
+const MAX_EARLY_BYTES = 64 * 1024;
+/** Times an upgrade may be passed on to a host that takes new sockets. */
+const MAX_HOPS = 4;
 
-/** @param isMapping whether rooms of this name are hosted sockets */
-export function openDirectly(isMapping: (roomName: string) => boolean): void {
-  const controller = controllerInternals();
-  const stock = controller.invokeMethod;
-  controller.invokeMethod = async function (method, roomName, options, auth) {
-    if (!isMapping(roomName)) return stock.call(this, method, roomName, options, auth);
-    if (!OPENING.has(method)) {
-      const reason = `a socket on "${roomName}" is opened with joinOrCreate() or create()`;
-      throw new ServerError(ErrorCode.MATCHMAKE_INVALID_CRITERIA, reason);
+/** What a client that wants a socket brings along. */
+export interface Request {
+  tenant: string;
+  mapping: string;
+  token: string | undefined;
+}
+
+export interface OpeningOptions {
+  host: string;
+  log: Log;
+  /** @throws BATON_MAPPING_NOT_FOUND, BATON_TOKEN_INVALID, … */
+  authenticate(request: Request): Promise<Player>;
+  /** Whether the name is that of a mapping, of whichever tenant. */
+  isMapping(name: string): boolean;
+  /** The host on which a new socket is to be; undefined for this one. */
+  place(): Promise<HostRecord | undefined>;
+  /** Whether this host takes new sockets. */
+  accepting(): boolean;
+  /** Hands an upgrade over to another host. @returns false when it is still here */
+  handOver(arrival: Arrival, host: HostRecord): Promise<boolean>;
+  reach: Reach;
+}
+
+/** A seat that waits for its Colyseus client. */
+export interface Seat {
+  roomId: string;
+  sessionId: string;
+  processId: string;
+}
+
+export class Opening {
+  private readonly options: OpeningOptions;
+
+  constructor(options: OpeningOptions) {
+    this.options = options;
+  }
+
+  // --- Colyseus clients
+
+  /** Every joinOrCreate() on a mapping makes a socket of its own, without looking for a room to join. */
+  takeOverMatchmaking(): void {
+    const controller = controllerInternals();
+    const stock = controller.invokeMethod;
+    const isMapping = (name: string) =>
+      name === SOCKET_ROOM || (!matchMaker.getRoomClass(name) && this.options.isMapping(name));
+    controller.invokeMethod = async (method, roomName, options, auth) => {
+      if (!isMapping(roomName)) return stock.call(controller, method, roomName, options, auth);
+      if (!COLYSEUS_OPENINGS.has(method) || roomName === SOCKET_ROOM) {
+        const reason = `a socket on "${roomName}" is opened with joinOrCreate() or create()`;
+        throw new ServerError(ErrorCode.MATCHMAKE_INVALID_CRITERIA, reason);
+      }
+      return this.seat(roomName, options ?? {}, auth);
+    };
+  }
+
+  private async seat(mapping: string, given: Record<string, unknown>, auth?: AuthContext): Promise<object> {
+    const { token, tenant = DEFAULT_TENANT, ...options } = given;
+    let player: Player;
+    try {
+      if (typeof tenant !== 'string') throw invalidRequest({ reason: 'The tenant is not text.' });
+      if (token !== undefined && typeof token !== 'string') throw tokenInvalid({ reason: 'it is not text' });
+      player = await this.options.authenticate({ tenant, mapping, token: token ?? auth?.token });
+    } catch (error) {
+      throw tokenRefused(error);
     }
-    return open(roomName, options ?? {}, auth);
+    const { host } = this.options;
+    const there = await this.options.place();
+    const args = [player, options, auth?.ip];
+    const seat = await this.options.reach.ask(there?.id ?? host, 'open', '', args);
+    if (seat === AWAY) throw asServerError(hostUnreachable({ host: there?.id }), CloseCode.openFailed);
+    return { name: mapping, ...(seat as Seat) };
+  }
+
+  /** A room with a seat on this host, asked for by whichever host the player came to. */
+  async reserve(player: Player, options: unknown, remoteAddress?: string): Promise<Seat> {
+    const room = await makeRoom(player, 'colyseus', remoteAddress);
+    const sessionId = generateId();
+    await internals(room)._reserveSeat(sessionId, options, { playerId: player.playerId });
+    return { roomId: room.roomId, sessionId, processId: matchMaker.processId };
+  }
+
+  // --- other clients
+
+  /** Never throws. */
+  take(arrival: Arrival): void {
+    this.receive(arrival).catch((error) => {
+      this.options.log.error({ err: error }, 'a socket could not be opened');
+      arrival.reject(503, 'The socket could not be opened.');
+    });
+  }
+
+  private async receive(arrival: Arrival): Promise<void> {
+    const mapping = MAPPING_PATH.exec(arrival.address.pathname)?.[1];
+    if (!mapping) {
+      arrival.reject(404, `The path is ${SOCKET_PATH}{mapping}.`);
+      return;
+    }
+    if (!this.options.accepting() && arrival.hops < MAX_HOPS) {
+      const there = await this.options.place();
+      if (there && (await this.options.handOver(arrival, there))) return;
+    }
+    const protocol = [...arrival.protocols].find((name) => PLAIN_SPEECH.has(name)) ?? '';
+    const client = arrival.accept(generateId(), protocol);
+    if (client) await this.open(client, mapping, arrival, (protocol || 'baton.raw.v1') as Speech);
+  }
+
+  private async open(client: PlainClient, mapping: string, arrival: Arrival, speech: Speech): Promise<void> {
+    const early = new EarlyMessages(client);
+    try {
+      const { tenant, token, options } = requestOf(arrival);
+      const player = await this.options.authenticate({ tenant, mapping, token });
+      const { headers, remoteAddress } = arrival;
+      const context = createAuthContext({
+        headers,
+        token: null,
+        ...(remoteAddress ? { remoteAddress } : {}),
+      });
+      const room = await makeRoom(player, speech, context.ip);
+      early.flowTo(room);
+      const inner = internals(room);
+      inner._reservedSeats[client.sessionId] = [options, { playerId: player.playerId }, false, false];
+      const joined = inner._onJoin(client, context, {});
+      await joined;
+      early.end();
+    } catch (error) {
+      early.end();
+      this.refuse(client, speech, error);
+    }
+  }
+
+  private refuse(client: PlainClient, speech: Speech, error: unknown): void {
+    const { code, name, message } = describe(error);
+    if (!name) this.options.log.debug({ err: error }, 'a socket was not opened');
+    if (speech === 'baton.v1' && name)
+      client.ref.send(eventText('error', { code: name, message }), { binary: false });
+    client.leave(code, name ?? message);
+  }
+}
+
+/** @returns the code of the catalogue, too, unless a function turned the player away with words of its own */
+function describe(error: unknown): { code: number; name?: string; message: string } {
+  if (error instanceof BatonError)
+    return { code: CloseCode.refused, name: error.code, message: error.message };
+  const { code, cause, message } = error as ServerError;
+  if (cause instanceof BatonError) {
+    const failed = code >= 4000 && code < 5000 ? code : CloseCode.refused;
+    return { code: failed, name: cause.code, message: cause.message };
+  }
+  if (code >= 4000 && code < 5000) return { code, message };
+  return { code: CloseCode.openFailed, name: 'BATON_INTERNAL', message: 'The socket could not be opened.' };
+}
+
+async function makeRoom(player: Player, speech: Speech, remoteAddress?: string): Promise<SocketRoom> {
+  const { roomId } = await matchMaker.handleCreateRoom(SOCKET_ROOM, {});
+  const room = matchMaker.getLocalRoomById(roomId) as unknown as SocketRoom;
+  room.begin(player, speech, remoteAddress);
+  return room;
+}
+
+/** @throws BATON_INVALID_REQUEST */
+function requestOf({ address, protocols, headers }: Arrival): {
+  tenant: string;
+  token: string | undefined;
+  options: unknown;
+} {
+  const query = address.searchParams;
+  const offered = [...protocols].find((name) => name.startsWith(TOKEN_PROTOCOL));
+  const bearer = /^Bearer +(\S+)$/i.exec(headers['authorization'] ?? '')?.[1];
+  const text = query.get('options');
+  let options: unknown = {};
+  try {
+    if (text) options = JSON.parse(text);
+  } catch {
+    throw invalidRequest({ reason: 'The query parameter "options" is not JSON.' });
+  }
+  return {
+    tenant: query.get('tenant') ?? DEFAULT_TENANT,
+    token: offered?.slice(TOKEN_PROTOCOL.length) ?? bearer ?? query.get('token') ?? undefined,
+    options,
   };
 }
 
-async function open(mapping: string, options: Record<string, unknown>, auth?: AuthContext): Promise<unknown> {
-  const player = await SocketRoom.onAuth(auth?.token as string, options, auth as AuthContext);
-  const row = await matchMaker.createRoom(mapping, {}); // the token goes no further
-  return matchMaker.reserveSeatFor(row, withoutToken(options), player);
-}
+/** What a client says before Colyseus listens to it. */
+class EarlyMessages {
+  private readonly client: PlainClient;
+  private readonly messages: { data: Uint8Array; isBinary: boolean }[] = [];
+  private bytes = 0;
+  private room: SocketRoom | undefined;
 
-/** What the client sent along, without its secret. */
-export function withoutToken(options: unknown): Record<string, unknown> {
-  if (options === null || typeof options !== 'object') return {};
-  const { token: _token, ...rest } = options as Record<string, unknown>;
-  return rest;
+  constructor(client: PlainClient) {
+    this.client = client;
+    client.ref.on('message', this.heard);
+  }
+
+  private readonly heard = (data: Buffer, isBinary: boolean): void => {
+    if (this.room) {
+      this.room.hear(this.client, data, isBinary);
+      return;
+    }
+    this.messages.push({ data: Uint8Array.from(data), isBinary });
+    this.bytes += data.byteLength;
+    if (this.bytes > MAX_EARLY_BYTES) this.client.ref.pauseReading();
+  };
+
+  flowTo(room: SocketRoom): void {
+    this.room = room;
+    for (const { data, isBinary } of this.messages.splice(0)) room.hear(this.client, data, isBinary);
+    this.client.ref.resumeReading();
+  }
+
+  /** From here on Colyseus' own listener, put in place a moment ago, is the only one. */
+  end(): void {
+    this.client.ref.off('message', this.heard);
+    this.client.state = this.client.state === ClientState.JOINING ? ClientState.JOINED : this.client.state;
+    this.client._enqueuedMessages = undefined;
+  }
 }

@@ -3,12 +3,17 @@
 // owns the socket decides.
 import { matchMaker } from '@colyseus/core';
 import { z } from 'zod';
+import { endpointSchema } from '../mappings/index.ts';
 import type { HostedSocket } from './service.ts';
 
 const rosterKey = (host: string) => `baton:sockets:${host}`;
 
 const entrySchema = z.object({
+  tenant: z.string(),
   mapping: z.string(),
+  version: z.number(),
+  /** Its close function, as the mapping had it when the socket was opened. */
+  close: endpointSchema.optional(),
   playerId: z.string(),
   attributes: z.record(z.string(), z.unknown()).optional(),
   epoch: z.number().optional(),
@@ -25,9 +30,13 @@ export class Roster {
   }
 
   /** Again when its attributes are known. */
-  async add({ roomId, mapping, playerId, attributes }: HostedSocket): Promise<void> {
-    const entry: Entry = { mapping, playerId, attributes, epoch: this.epoch(roomId) };
-    await matchMaker.presence.hset(rosterKey(this.host), roomId, JSON.stringify(entry));
+  async add(room: HostedSocket): Promise<void> {
+    await matchMaker.presence.hset(rosterKey(this.host), room.roomId, JSON.stringify(this.entry(room)));
+  }
+
+  entry({ roomId, mapping, playerId, attributes }: HostedSocket): Entry {
+    const { tenant, name, version, close } = mapping;
+    return { tenant, mapping: name, version, close, playerId, attributes, epoch: this.epoch(roomId) };
   }
 
   /** The socket came from another host. */

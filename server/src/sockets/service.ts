@@ -1,15 +1,27 @@
 import type { Client } from '@colyseus/core';
 import type { Mapping } from '../mappings/index.ts';
+import type { Connection } from '../transport/index.ts';
+import type { Form, Speech } from './speech.ts';
 
 /** How a socket stands to one that wants to be linked with it, or is. */
 export type Standing = 'opening' | 'free' | 'linked' | 'taken' | 'closed';
 
+/** Who opens a socket, and on what. */
+export interface Player {
+  playerId: string;
+  mapping: Mapping;
+}
+
 /** A hosted socket as the service sees it; its room. */
 export interface HostedSocket {
   readonly roomId: string;
-  readonly mapping: string;
+  /** As it was when the socket was opened. */
+  readonly mapping: Mapping;
   readonly playerId: string;
+  readonly speech: Speech;
+  readonly remoteAddress: string | undefined;
   readonly clients: ArrayLike<Client>;
+  readonly connection: Connection | undefined;
   status: 'opening' | 'open' | 'waiting' | 'linked';
   readonly peer: string | undefined;
   /** The socket it waits for. */
@@ -24,8 +36,14 @@ export interface HostedSocket {
   readonly gone: boolean;
   /** Frames held back for the peer. */
   readonly holding: boolean;
-  /** Takes one frame of the peer. */
-  deliver(frame: Uint8Array): void;
+  /** Takes data of the peer. @returns whether its client can hear such data */
+  deliver(bytes: Uint8Array, form: Form): boolean;
+  /** Says to the client what a function said: bytes, text or any JSON value. */
+  tell(value: unknown): void;
+  /** Tells a client that does not see it otherwise that its socket is open. */
+  begun(): void;
+  /** Tells the client an event of the service. */
+  say(event: string, payload: object): void;
   /** Passes on what was held back, as soon as the peer is in this process. */
   flush(): void;
   /** The open function has answered. */
@@ -38,12 +56,6 @@ export interface HostedSocket {
 
 /** What a socket's room asks of the process it runs in. */
 export interface SocketService {
-  /**
-   * The player a token stands for.
-   * @throws BATON_TOKEN_INVALID
-   */
-  playerOf(token: string | undefined): string;
-  mapping(name: string): Mapping;
   /** @throws what its client is to be told: the socket does not open */
   opened(room: HostedSocket, options: unknown): Promise<void>;
   closed(room: HostedSocket, code: number | undefined): Promise<void>;

@@ -5,17 +5,42 @@ import {
   type BatonError,
   heldOverflow,
   messageReserved,
+  messageUnknown,
+  messageUntranslatable,
   notLinked,
-  tokenInvalid,
   tooManyMessages,
 } from '../errors.ts';
-import { asServerError, CloseCode, tokenRefused } from './close-codes.ts';
+import type { Mapping } from '../mappings/index.ts';
+import { runNoLoops } from '../migration/index.ts';
+import type { Connection } from '../transport/index.ts';
+import { waitFor } from './backpressure.ts';
+import { asServerError, CloseCode } from './close-codes.ts';
 import { isData, reservedType } from './frames.ts';
-import type { HostedSocket, SocketService, Standing } from './service.ts';
+import type { HostedSocket, Player, SocketService, Standing } from './service.ts';
+import {
+  eventText,
+  Form,
+  fromColyseus,
+  isForService,
+  marked,
+  type Speech,
+  toColyseus,
+  unmarked,
+} from './speech.ts';
 
 /** Bytes held back while peers are on their way to one host; beyond it the socket is closed. One message may exceed it. */
 const MAX_HELD_BYTES = 64 * 1024;
 const RATE_WINDOW_MS = 1_000;
+const TEXT = { binary: false };
+const BINARY = { binary: true };
+
+/** Colyseus' name of the one type of room behind all hosted sockets. */
+export const SOCKET_ROOM = 'baton:socket';
+
+interface Held {
+  bytes: Uint8Array;
+  form: Form;
+}
 
 export class SocketRoom extends Room implements HostedSocket {
   /** Set once per process, before any socket opens. */
@@ -23,17 +48,21 @@ export class SocketRoom extends Room implements HostedSocket {
 
   override maxClients = 1;
   override patchRate = null;
-  /** Name of the mapping the socket was opened with. */
-  mapping = '';
+  /** The mapping the socket was opened with, in the version of that time. */
+  mapping!: Mapping;
   playerId = '';
+  speech: Speech = 'colyseus';
+  /** Date.now() ms. */
+  openedAt = 0;
+  remoteAddress: string | undefined;
   status: HostedSocket['status'] = 'opening';
   peer: string | undefined;
   wanted: string | undefined;
   waitUntil = 0;
   attributes: Record<string, unknown> | undefined;
   calls = 0;
-  /** Frames not yet passed on, in order. */
-  held: Uint8Array[] = [];
+  /** What was not yet passed on, in order. */
+  held: Held[] = [];
   heldBytes = 0;
   /** Bytes for a client that has not confirmed its join yet. */
   earlyBytes = 0;
@@ -43,26 +72,26 @@ export class SocketRoom extends Room implements HostedSocket {
   rateFrom = 0;
   rateCount = 0;
 
-  static override async onAuth(
-    token: string,
-    options: { token?: unknown },
-    _context: AuthContext,
-  ): Promise<unknown> {
-    const given = options?.token;
-    try {
-      if (given !== undefined && typeof given !== 'string') throw tokenInvalid({ reason: 'it is not text' });
-      return { playerId: SocketRoom.service.playerOf(given ?? token) };
-    } catch (error) {
-      throw tokenRefused(error);
-    }
+  constructor() {
+    super();
+    runNoLoops(this);
   }
 
-  override onCreate(options: { mapping: string }): void {
-    this.mapping = options.mapping;
+  /** Seats are given by the service alone, to players it knows. */
+  static override async onAuth(_token: string, _options: unknown, _context: AuthContext): Promise<unknown> {
+    return false;
   }
 
-  override async onJoin(client: Client, options: unknown): Promise<void> {
-    this.playerId = (client.auth as { playerId: string }).playerId;
+  /** Between the creation of the room and its player's seat. */
+  begin({ playerId, mapping }: Player, speech: Speech, remoteAddress?: string): void {
+    this.mapping = mapping;
+    this.playerId = playerId;
+    this.speech = speech;
+    this.openedAt = Date.now();
+    this.remoteAddress = remoteAddress;
+  }
+
+  override async onJoin(_client: Client, options: unknown): Promise<void> {
     try {
       await SocketRoom.service.opened(this, options);
     } catch (error) {
@@ -79,8 +108,16 @@ export class SocketRoom extends Room implements HostedSocket {
     SocketRoom.service.arrived(this, from);
   }
 
+  private get client(): RoomClient | undefined {
+    return this.clients[0] as RoomClient | undefined;
+  }
+
+  get connection(): Connection | undefined {
+    return this.clients[0]?.ref as Connection | undefined;
+  }
+
   get gone(): boolean {
-    const client = this.clients[0] as (Client & { state: ClientState }) | undefined;
+    const { client } = this;
     return this.closing || client === undefined || client.state === ClientState.LEAVING;
   }
 
@@ -95,36 +132,63 @@ export class SocketRoom extends Room implements HostedSocket {
     return peer?.peer === this.roomId ? peer : undefined;
   }
 
-  /** Every frame of the client. Data goes on to the peer as it came; everything else stays Colyseus' business. */
-  protected take(client: Client, frame: Uint8Array): boolean {
-    if ((client as RoomClient).state === ClientState.LEAVING) return true;
+  // --- what the client says
+
+  /** @returns whether the frame was data, or is done with; everything else stays Colyseus' business */
+  hear(client: RoomClient, frame: Uint8Array, isBinary: boolean): boolean {
+    if (client.state === ClientState.LEAVING) return true;
     if (!this.withinRate()) return true;
-    if (!isData(frame)) return false;
-    const type = reservedType(frame);
-    if (type === undefined) this.relay(frame);
-    else this.say(messageReserved({ type }));
+    if (this.speech !== 'colyseus') this.takePlain(frame, isBinary);
+    else if (isData(frame)) this.takeFrame(frame);
+    else return false;
     return true;
   }
 
-  private relay(frame: Uint8Array): void {
+  private takePlain(bytes: Uint8Array, isBinary: boolean): void {
+    if (isBinary) this.relay(bytes, Form.binary);
+    else if (this.speech === 'baton.raw.v1') this.relay(bytes, Form.text);
+    else if (isForService(bytes)) this.report(messageUnknown());
+    else this.relay(unmarked(bytes), Form.text);
+  }
+
+  private takeFrame(frame: Uint8Array): void {
+    const type = reservedType(frame);
+    if (type === undefined) this.relay(frame, Form.colyseus);
+    else this.report(messageReserved({ type }));
+  }
+
+  private relay(bytes: Uint8Array, form: Form): void {
     const peer = this.localPeer;
     if (peer) {
       if (this.held.length > 0) this.flush();
-      peer.deliver(frame);
+      this.pass(peer, bytes, form);
       return;
     }
     if (this.status === 'open') {
-      if (!this.warned) this.say(notLinked());
+      if (!this.warned) this.report(notLinked());
       this.warned = true;
       return;
     }
-    this.heldBytes += frame.length;
+    this.heldBytes += bytes.length;
     if (this.heldBytes > MAX_HELD_BYTES && this.held.length > 0) {
       this.end(CloseCode.heldOverflow, heldOverflow({ limit: MAX_HELD_BYTES }));
       return;
     }
-    this.held.push(Uint8Array.from(frame));
+    this.held.push({ bytes: Uint8Array.from(bytes), form });
     if (this.peer !== undefined) SocketRoom.service.gather(this);
+  }
+
+  private pass(peer: HostedSocket, bytes: Uint8Array, form: Form): void {
+    if (!peer.deliver(bytes, form)) this.report(messageUntranslatable());
+    const slow = peer.connection;
+    if (slow?.blocked && this.connection) waitFor(this.connection, slow);
+  }
+
+  flush(): void {
+    const peer = this.localPeer;
+    if (!peer) return;
+    for (const { bytes, form } of this.held.splice(0)) this.pass(peer, bytes, form);
+    this.heldBytes = 0;
   }
 
   private withinRate(): boolean {
@@ -133,16 +197,56 @@ export class SocketRoom extends Room implements HostedSocket {
       this.rateFrom = now;
       this.rateCount = 0;
     }
-    const { maxMessagesPerSecond: limit } = SocketRoom.service.mapping(this.mapping);
+    const { maxMessagesPerSecond: limit } = this.mapping;
     if (++this.rateCount <= limit) return true;
     if (this.rateCount === limit + 1) this.end(CloseCode.tooManyMessages, tooManyMessages({ limit }));
     return false;
   }
 
-  deliver(frame: Uint8Array): void {
-    const client = this.clients[0];
+  // --- what the client hears
+
+  /** Data of a peer. @returns whether it can be said to this client */
+  deliver(bytes: Uint8Array, form: Form): boolean {
+    if (this.speech === 'colyseus') {
+      this.frame(form === Form.colyseus ? bytes : toColyseus(bytes, form === Form.text));
+      return true;
+    }
+    if (form === Form.colyseus) {
+      const message = fromColyseus(bytes);
+      if (message) this.plain(message.data, message.text);
+      return message !== undefined;
+    }
+    this.plain(bytes, form === Form.text);
+    return true;
+  }
+
+  /** What a function says: bytes, text or any JSON value. */
+  tell(value: unknown): void {
+    if (this.speech === 'colyseus') {
+      if (value instanceof Uint8Array) this.client?.sendBytes('data', value);
+      else this.client?.send('data', value);
+      return;
+    }
+    const binary = value instanceof Uint8Array;
+    const text = () => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
+    this.plain(binary ? value : text(), !binary);
+  }
+
+  /** The open function has answered. */
+  begun(): void {
+    if (this.speech === 'baton.v1') this.say('open', { socketId: this.roomId, playerId: this.playerId });
+  }
+
+  /** An event of the service. */
+  say(event: string, payload: object): void {
+    if (this.speech === 'colyseus') this.client?.send(event, payload);
+    else if (this.speech === 'baton.v1') this.connection?.send(eventText(event, payload), TEXT);
+  }
+
+  private frame(frame: Uint8Array): void {
+    const { client } = this;
     if (!client) return;
-    if ((client as RoomClient).state === ClientState.JOINED) {
+    if (client.state === ClientState.JOINED) {
       client.raw(frame);
       return;
     }
@@ -152,28 +256,26 @@ export class SocketRoom extends Room implements HostedSocket {
     else this.end(CloseCode.heldOverflow, heldOverflow({ limit: MAX_HELD_BYTES }));
   }
 
-  flush(): void {
-    const peer = this.localPeer;
-    if (!peer) return;
-    for (const frame of this.held.splice(0)) peer.deliver(frame);
-    this.heldBytes = 0;
+  private plain(data: Uint8Array, text: boolean): void {
+    if (!text) this.connection?.send(data, BINARY);
+    else this.connection?.send(this.speech === 'baton.v1' ? marked(data) : data, TEXT);
   }
+
+  private report({ code, message }: BatonError): void {
+    this.say('error', { code, message });
+  }
+
+  private end(closeCode: number, error: BatonError): void {
+    this.report(error);
+    this.client?.leave(closeCode, error.code);
+  }
+
+  // --- links
 
   answered(wanted: string | undefined): void {
     this.wanted = wanted;
     this.status = wanted === undefined ? 'open' : 'waiting';
   }
-
-  private say({ code, message }: BatonError): void {
-    this.clients[0]?.send('error', { code, message });
-  }
-
-  private end(closeCode: number, error: BatonError): void {
-    this.say(error);
-    this.clients[0]?.leave(closeCode, error.code);
-  }
-
-  // --- called by the service of whichever host decided, through remoteRoomCall()
 
   standing(towards: string): Standing {
     if (this.status === 'opening') return this.closing ? 'closed' : 'opening'; // its client may be yet to connect
@@ -190,7 +292,7 @@ export class SocketRoom extends Room implements HostedSocket {
     this.wanted = undefined;
     this.waitUntil = 0;
     this.status = 'linked';
-    this.clients[0]?.send('linked', { peers: [peer] });
+    this.say('linked', { peers: [peer] });
     SocketRoom.service.gather(this);
     return 'linked';
   }
@@ -198,13 +300,12 @@ export class SocketRoom extends Room implements HostedSocket {
   peerLeft(peer: string): void {
     if (this.peer !== peer) return;
     this.peer = undefined;
-    this.held = [];
-    this.heldBytes = 0;
+    this.dropHeld();
     this.warned = false;
-    const { onPeerLeave } = SocketRoom.service.mapping(this.mapping);
+    const { onPeerLeave } = this.mapping;
     this.status = onPeerLeave === 'wait' ? 'waiting' : 'open';
-    this.clients[0]?.send('peer-left', { peer });
-    if (onPeerLeave === 'close') this.clients[0]?.leave(CloseCode.peerLeft, 'the peer has left');
+    this.say('peer-left', { peer });
+    if (onPeerLeave === 'close') this.client?.leave(CloseCode.peerLeft, 'the peer has left');
   }
 
   /** The link that was asked for will not come; the socket stays open and may be linked with another one. */
@@ -213,9 +314,13 @@ export class SocketRoom extends Room implements HostedSocket {
     this.wanted = undefined;
     this.waitUntil = 0;
     this.status = 'open';
+    this.dropHeld();
+    this.say('error', { code, message });
+  }
+
+  private dropHeld(): void {
     this.held = [];
     this.heldBytes = 0;
-    this.clients[0]?.send('error', { code, message });
   }
 }
 
@@ -223,11 +328,7 @@ const stockOnMessage = internals(Room.prototype)._onMessage;
 Object.defineProperty(SocketRoom.prototype, '_onMessage', {
   configurable: true,
   writable: true,
-  value(
-    this: SocketRoom & { take(client: Client, frame: Uint8Array): boolean },
-    client: Client,
-    frame: Buffer,
-  ) {
-    if (!this.take(client, frame)) stockOnMessage.call(this, client, frame);
+  value(this: SocketRoom, client: RoomClient, frame: Buffer, isBinary: boolean) {
+    if (!this.hear(client, frame, isBinary)) stockOnMessage.call(this, client, frame);
   },
 });

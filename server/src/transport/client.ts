@@ -129,6 +129,16 @@ export class BatonClient implements Client, ClientPrivate {
   }
 }
 
+/**
+ * A client that does not speak Colyseus' protocol: what a room says by itself, such as the confirmation of a join, is not
+ * for it. Its room writes to `ref`.
+ */
+export class PlainClient extends BatonClient {
+  override enqueueRaw(): void {}
+
+  override raw(): void {}
+}
+
 /** As much of a close reason as a close frame holds, whole characters only. */
 function fitting(reason: string): string {
   const bytes = new Uint8Array(MAX_CLOSE_REASON);

@@ -130,6 +130,10 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
   get bufferedAmount(): number {
     return this.output?.pending ?? 0;
   }
+  /** Whether the kernel takes no more of what is sent at present. */
+  get blocked(): boolean {
+    return this.output?.blocked ?? false;
+  }
   /** Bytes accepted by the kernel, the response to the upgrade counted. */
   get bytesOut(): number {
     return this.output?.accepted ?? 0;
@@ -151,7 +155,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     }
     const isText = options?.binary === undefined ? typeof data === 'string' : !options.binary;
     this.output!.send(isText ? Opcode.TEXT : Opcode.BINARY, toBytes(data));
-    if (done) this.output!.whenAccepted(done);
+    if (done) this.whenWritten(done);
   }
 
   /**
@@ -184,6 +188,12 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
 
   pong(data: Data = EMPTY): void {
     if (this.readyState === ReadyState.OPEN) this.output!.send(Opcode.PONG, toBytes(data));
+  }
+
+  /** Calls back when the kernel has taken all that was sent so far, or when it never will. */
+  whenWritten(done: Done): void {
+    if (this.output) this.output.whenAccepted(done);
+    else process.nextTick(done);
   }
 
   /** Ends the connection without a handshake; `close` follows, with 1006. */

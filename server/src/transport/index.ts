@@ -1,10 +1,10 @@
 // The Colyseus transport whose connections can leave the process: HTTP and upgrades on a listening socket that
 // processes share, WebSockets on a codec whose state is a record. It knows rooms only as a client's destination.
 
-export { BatonClient } from './client.ts';
+export { BatonClient, PlainClient } from './client.ts';
 export { Connection, ReadyState } from './connection.ts';
 export type { SlowReaderPolicy } from './endpoint.ts';
 export type { BatonTransportOptions, ClientInfo, Verdict, VerifyClient } from './options.ts';
 export type { ConnectionRecord, UpgradeRecord } from './record.ts';
 export { BatonTransport, type Route } from './transport.ts';
-export type { PendingUpgrade } from './upgrade.ts';
+export type { Arrival, PendingUpgrade } from './upgrade.ts';

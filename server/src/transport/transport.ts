@@ -19,7 +19,7 @@ import {
 import express, { type Application } from 'express';
 import { portInUse } from '../errors.ts';
 import { admit, authContextOf, type Request, requestOf } from './admission.ts';
-import { BatonClient } from './client.ts';
+import { BatonClient, PlainClient } from './client.ts';
 import { Connection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
 import { refusalResponse, switchingProtocols } from './handshake.ts';
@@ -28,7 +28,7 @@ import { openKernel } from './kernel.ts';
 import { type BatonTransportOptions, refuseTls, type Settings, settingsOf } from './options.ts';
 import { Outbox } from './outbox.ts';
 import { assertVersion, type ConnectionRecord, type UpgradeRecord } from './record.ts';
-import { type PendingUpgrade, Upgrade } from './upgrade.ts';
+import { type Arrival, type PendingUpgrade, Upgrade } from './upgrade.ts';
 
 /** Which host has the room of an upgrade: this one, or another one to which it was handed. */
 export type Route = (roomId: string, upgrade: PendingUpgrade) => 'local' | Promise<'local' | 'handed'>;
@@ -43,6 +43,9 @@ export class BatonTransport extends Transport {
    * before anything else can happen.
    */
   route: Route = () => 'local';
+
+  /** Takes upgrades whose path begins with `prefix`; whatever it does with them is synchronous or caught. */
+  reception: { prefix: string; take(arrival: Arrival): void } | undefined;
 
   private readonly settings: Settings;
   private readonly endpoint: Endpoint & { outbox: Outbox };
@@ -268,6 +271,10 @@ export class BatonTransport extends Transport {
 
   /** Asks where the room is, and joins it if it is here. */
   private find(upgrade: Upgrade, request: Request, context?: AuthContext): void {
+    if (this.reception && request.url.pathname.startsWith(this.reception.prefix)) {
+      this.reception.take(this.arrival(upgrade, request));
+      return;
+    }
     upgrade.roomId = roomIdOf(request.url.pathname);
     const failed = (error: Error): void => {
       debugAndPrintError(error);
@@ -292,19 +299,47 @@ export class BatonTransport extends Transport {
 
   /** Completes the handshake. Synchronous as far as the beginning of the room's `_onJoin`. */
   private open(upgrade: Upgrade, request: Request, context?: AuthContext): void {
-    const { record } = upgrade;
-    const protocol = this.chooseProtocol(record.url, request);
-    const source = upgrade.take();
-    if (source === undefined) return;
-    const connection = Connection.open(this.endpoint, source, record.head);
-    connection.remoteAddress = record.remoteAddress;
-    connection.protocol = protocol;
-    connection.sendResponse(switchingProtocols(request.handshake.key, connection.protocol));
-    this.watch(connection);
+    const connection = this.complete(upgrade, request, this.chooseProtocol(upgrade.record.url, request));
+    if (!connection) return;
     const sessionId = request.url.searchParams.get('sessionId');
     if (!sessionId && !upgrade.roomId) answerPings(connection);
     else this.join(connection, sessionId!, upgrade, request, context).catch(debugAndPrintError);
     connection.resume();
+  }
+
+  /** @returns a connection that neither reads nor writes yet; undefined when the upgrade was answered already */
+  private complete(upgrade: Upgrade, { handshake }: Request, protocol: string): Connection | undefined {
+    const { record } = upgrade;
+    const source = upgrade.take();
+    if (source === undefined) return undefined;
+    const connection = Connection.open(this.endpoint, source, record.head);
+    connection.remoteAddress = record.remoteAddress;
+    connection.protocol = protocol;
+    connection.sendResponse(switchingProtocols(handshake.key, protocol));
+    this.watch(connection);
+    return connection;
+  }
+
+  private arrival(upgrade: Upgrade, request: Request): Arrival {
+    return {
+      roomId: '',
+      url: upgrade.url,
+      hops: upgrade.hops,
+      address: request.url,
+      headers: request.headers,
+      protocols: request.handshake.protocols,
+      remoteAddress: upgrade.record.remoteAddress,
+      detach: () => upgrade.detach(),
+      undo: () => upgrade.undo(),
+      done: () => upgrade.done(),
+      reject: (status, reason) => upgrade.reject(status, reason),
+      accept: (sessionId, protocol) => {
+        const connection = this.complete(upgrade, request, protocol);
+        if (!connection) return undefined;
+        process.nextTick(() => connection.resume());
+        return new PlainClient(sessionId, connection);
+      },
+    };
   }
 
   private async join(

@@ -3,7 +3,8 @@
 
 import { Socket } from 'node:net';
 import { connectionGone, handoffUnsupported } from '../errors.ts';
-import { refusalResponse } from './handshake.ts';
+import type { PlainClient } from './client.ts';
+import { type HeaderRecord, refusalResponse } from './handshake.ts';
 import { type Kernel, whyNoKernel } from './kernel.ts';
 import type { UpgradeRecord } from './record.ts';
 
@@ -25,6 +26,21 @@ export interface PendingUpgrade {
   done(): void;
   /** Answers with an HTTP error and closes. */
   reject(status: number, reason: string): void;
+}
+
+/** An upgrade on a path that is not Colyseus' own, with its handshake and origin found good. */
+export interface Arrival extends PendingUpgrade {
+  readonly address: URL;
+  readonly headers: HeaderRecord;
+  /** Sub-protocols the client offers, in its order of preference. */
+  readonly protocols: ReadonlySet<string>;
+  readonly remoteAddress: string | undefined;
+  /**
+   * Completes the handshake; frames come as soon as the caller has returned.
+   * @param protocol sub-protocol that was chosen; empty for none
+   * @returns undefined when it was answered already
+   */
+  accept(sessionId: string, protocol: string): PlainClient | undefined;
 }
 
 /** How long a refused client may take to read the answer. */

@@ -3,6 +3,7 @@ import { type IRoomCache, type MatchMakerDriver, matchMaker, type Room } from '@
 import { internals } from '../../colyseus/room-internals.ts';
 import { BatonError } from '../../errors.ts';
 import { trackOf } from './track.ts';
+import { isUnlisted, isUnlistedRoom } from './unlisted.ts';
 
 /** Told by the driver gate about rooms of this host. */
 export interface RoomRegistry {
@@ -45,6 +46,7 @@ export function gateDriver(stock: MatchMakerDriver, registry: RoomRegistry): Dri
     let listed = false;
     try {
       fresh = await registry.created(roomId);
+      if (isUnlisted(row.name)) return (listed = true);
       listed = stock.insert ? await stock.insert(row) : await stock.persist(row, true);
     } catch (error) {
       // core leaves such a room to its timeout: its disposal must keep off what has the id by then
@@ -99,12 +101,13 @@ export function gateDriver(stock: MatchMakerDriver, registry: RoomRegistry): Dri
   };
 
   driver.persist = (row, create) => {
-    if (isHeld(row.roomId)) return true;
+    if (isHeld(row.roomId) || isUnlisted(row.name)) return true;
     return create ? stock.persist(row, create) : write(row.roomId, row, () => stock.persist(row));
   };
   driver.update = (row, operations) => {
     if (row.roomId === undefined) return true; // a room that left this host
-    if (!held.has(row.roomId)) return write(row.roomId, row, () => stock.update(row, operations));
+    if (!held.has(row.roomId) && !isUnlisted(row.name))
+      return write(row.roomId, row, () => stock.update(row, operations));
     const target = row as unknown as Record<string, unknown>;
     Object.assign(target, operations.$set);
     for (const [field, by] of Object.entries(operations.$inc ?? {})) {
@@ -115,6 +118,7 @@ export function gateDriver(stock: MatchMakerDriver, registry: RoomRegistry): Dri
   driver.remove = (roomId) => {
     if (isHeld(roomId)) return true;
     registry.removed(roomId);
+    if (isUnlistedRoom(roomId)) return true;
     return write(roomId, undefined, () => stock.remove(roomId));
   };
   // Object.create keeps `this` pointing at the gate for everything else; private #fields of a driver need the stock.
@@ -138,6 +142,7 @@ export function gateDriver(stock: MatchMakerDriver, registry: RoomRegistry): Dri
     drop: (roomId) => held.delete(roomId),
     async publish(room) {
       held.delete(room.roomId);
+      if (isUnlisted(room.roomName)) return;
       const row = internals(room)._listing as IRoomCache;
       await stock.persist(row, true);
     },

@@ -5,6 +5,7 @@ import { matchMaker, type Presence, type Room } from '@colyseus/core';
 import { internals } from '../../colyseus/room-internals.ts';
 import { type Letter, Mailbox } from './mailbox.ts';
 import { creating, type RoomTrack, type Subscription, trackOf } from './track.ts';
+import { isUnlistedRoom } from './unlisted.ts';
 
 /** `[method, requestId, args]` as core's IPC publishes it on `$roomId`. */
 export type RoomCall = [string, string, unknown[]];
@@ -117,6 +118,7 @@ export function gatePresence(stock: Presence): PresenceGate {
   presence.subscribe = async (topic: string, callback: Function) => {
     if (isRoomChannel(topic)) {
       const roomId = topic.slice(1);
+      if (isUnlistedRoom(roomId)) return presence;
       channels.set(roomId, callback as Listener);
       if (modes.get(roomId)?.kind !== 'held') await listen(roomId);
       return presence;
@@ -201,7 +203,7 @@ export function gatePresence(stock: Presence): PresenceGate {
   }
 
   async function listen(roomId: string): Promise<void> {
-    if (subscribed.has(roomId)) return;
+    if (subscribed.has(roomId) || isUnlistedRoom(roomId)) return;
     subscribed.add(roomId);
     await stock.subscribe(`$${roomId}`, (call: RoomCall) => deliver(roomId, call));
   }

@@ -113,6 +113,12 @@ function startLoop(room: Room): void {
   inner._simulationInterval = simulation ? setInterval(simulation.run, simulation.intervalMs) : undefined;
 }
 
+/** A room of which nothing runs by itself: no clock, no patches, no loop. Call it in the room's constructor. */
+export function runNoLoops(room: Room): void {
+  trackOf(room).loopEnded = true;
+  internals(room)._simulationInterval = STOPPED; // else patchRate = null begins a clock of 60 Hz
+}
+
 /** Stops the patch loop, the game loop and auto-disposal; may be called again while stopped. */
 export function stopLoops(room: Room): void {
   const track = trackOf(room);
