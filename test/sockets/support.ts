@@ -45,10 +45,15 @@ export class Functions {
     );
   }
 
+  /** The calls of a type for a socket or a player, when there are any. */
+  async have(type: 'open' | 'close', about: string): Promise<Call[]> {
+    await until(() => this.of(type, about).length > 0, `the ${type} call of ${about}`);
+    return this.of(type, about);
+  }
+
   /** The socket a player's open call was made for. */
   async socketOf(playerId: string): Promise<string> {
-    await until(() => this.of('open', playerId).length > 0, `the open call of ${playerId}`);
-    return this.of('open', playerId)[0]!.headers['ce-subject']!;
+    return (await this.have('open', playerId))[0]!.headers['ce-subject']!;
   }
 
   release(socketId: string, answer: unknown): void {

@@ -1,0 +1,168 @@
+// Sockets opened by an upgrade, by clients that know nothing of Colyseus.
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Plain } from './plain.ts';
+import { World } from './support.ts';
+
+let world: World;
+const opened: Plain[] = [];
+const open = async (mapping: string, token: string, answer: unknown = {}, protocols = ['baton.v1']) => {
+  const socket = new Plain(world.service.url, mapping, { token, options: { answer }, protocols });
+  opened.push(socket);
+  await socket.opened;
+  return socket;
+};
+
+beforeAll(async () => {
+  world = await World.start({ hosts: 2 });
+}, 60_000);
+
+afterAll(async () => {
+  for (const socket of opened) socket.close();
+  await world?.stop();
+});
+
+describe('a plain socket', () => {
+  test('is open in one round trip, and its function is told who opens it', async () => {
+    const socket = await open('script', 'ann', { send: { hello: 'ann' } });
+    expect(socket.protocol).toBe('baton.v1');
+    expect(await socket.event('open')).toMatchObject({ playerId: 'ann', socketId: expect.any(String) });
+    expect(await socket.text()).toBe('{"hello":"ann"}');
+    const [call] = world.functions.of('open', 'ann');
+    expect(call!.headers['ce-subject']).toBe((await socket.event('open')).socketId);
+    expect(JSON.parse(call!.body)).toEqual({ answer: { send: { hello: 'ann' } } });
+  });
+
+  test('takes its token as sub-protocol, header or query', async () => {
+    for (const how of ['protocol', 'header', 'query'] as const) {
+      const socket = new Plain(world.service.url, 'script', {
+        token: `by-${how}`,
+        how,
+        protocols: ['baton.v1'],
+      });
+      opened.push(socket);
+      expect((await socket.event('open')).playerId).toBe(`by-${how}`);
+    }
+  });
+
+  test('hears data alone when it asks for no events', async () => {
+    const mute = await open('script', 'mute', { send: 'one' }, []);
+    expect(mute.protocol).toBe('');
+    const raw = await open('script', 'raw', { send: '\u0001two' }, ['baton.raw.v1']);
+    expect(raw.protocol).toBe('baton.raw.v1');
+    expect([await mute.text(), await raw.text()]).toEqual(['one', '\u0001two']);
+  });
+
+  test.each([
+    ['an unknown mapping', 'nowhere', 'x', 4017, 'BATON_MAPPING_NOT_FOUND'],
+    ['no token', 'script', '', 4017, 'BATON_TOKEN_INVALID'],
+    ['a function that is down', 'down', 'x', 4015, 'BATON_CALL_FAILED'],
+  ])('%s: closed with the code of what is wrong', async (_, mapping, token, code, reason) => {
+    const socket = await open(mapping, token);
+    expect(await socket.event('error')).toMatchObject({ code: reason });
+    expect(await socket.closed).toEqual({ code, reason });
+  });
+
+  test('is turned away with the words of its function', async () => {
+    const socket = await open('script', 'bad', { reject: { code: 4003, reason: 'banned' } });
+    expect(await socket.closed).toEqual({ code: 4003, reason: 'banned' });
+  });
+
+  test('a path that names no mapping is no WebSocket', async () => {
+    const socket = new Plain(world.service.url, '../../x', { token: 'x', protocols: [] });
+    await expect(socket.opened).rejects.toThrow();
+  });
+
+  test('is closed for its function once, with the reason', async () => {
+    const socket = await open('script', 'brief');
+    const { socketId } = await socket.event('open');
+    socket.close();
+    await socket.closed;
+    const [call] = await world.functions.have('close', socketId);
+    expect(JSON.parse(call!.body)).toMatchObject({ reason: expect.any(String) });
+  });
+});
+
+describe('linked', () => {
+  test('plain ones: text stays text, bytes stay bytes, in order, also what was sent at once', async () => {
+    const one = await open('script', 'p1');
+    const { socketId } = await one.event('open');
+    const two = new Plain(world.service.url, 'script', {
+      token: 'p2',
+      options: { answer: { peer: socketId } },
+      protocols: ['baton.v1'],
+    });
+    opened.push(two);
+    await two.opened;
+    // before its function has answered, and before the two are on one host
+    for (let i = 0; i < 50; i++) two.send(i % 2 ? Buffer.of(i, 0x01) : `\u0001${i}`);
+    expect((await one.event('linked')).peers).toEqual([(await two.event('open')).socketId]);
+    const heard = await one.data(50);
+    expect(heard).toEqual(Array.from({ length: 50 }, (_, i) => (i % 2 ? Buffer.of(i, 0x01) : `\u0001${i}`)));
+    one.send('back');
+    expect(await two.text()).toBe('back');
+    two.close();
+    expect(await one.event('peer-left')).toMatchObject({ peer: (await two.event('open')).socketId });
+  });
+
+  test('a plain one and a Colyseus client understand each other', async () => {
+    const player = await world.open('script', 'col');
+    const plain = await open('script', 'pla', { peer: player.id });
+    await player.have('linked');
+    await plain.event('linked');
+    plain.send('text');
+    plain.send(Buffer.of(1, 2, 3));
+    expect(await player.have('data', 2)).toEqual(['text', Uint8Array.of(1, 2, 3)]);
+    player.send('hello');
+    player.room.sendBytes('data', Uint8Array.of(9, 8));
+    player.send({ x: 1 });
+    player.send('lost', 'shout');
+    expect(await plain.data(3)).toEqual(['hello', Buffer.of(9, 8), '{"x":1}']);
+    expect(await player.failed()).toBe('BATON_MESSAGE_UNTRANSLATABLE');
+  });
+
+  test('what is said to the service, and not understood, is answered', async () => {
+    const socket = await open('script', 'odd');
+    socket.sendAsItIs('\u0001{"what":1}');
+    expect(await socket.event('error')).toMatchObject({ code: 'BATON_MESSAGE_UNKNOWN' });
+  });
+
+  test('they move while they talk: nothing is lost, doubled or reordered', async () => {
+    const one = await open('script', 'm1');
+    const { socketId } = await one.event('open');
+    const two = await open('script', 'm2', { peer: socketId }, ['baton.v1']);
+    await Promise.all([one.event('linked'), two.event('linked')]);
+    let sent = 0;
+    const talk = setInterval(() => {
+      one.send(String(++sent));
+      two.send(Buffer.from(String(sent)));
+    }, 1);
+    for (let i = 0; i < 6; i++) {
+      const host = (await world.service.room(socketId))!.host;
+      const other = (await world.service.hosts()).find((h) => h.id !== host)!.id;
+      await world.service.migrate(socketId, other).catch(() => {});
+    }
+    clearInterval(talk);
+    const numbers = Array.from({ length: sent }, (_, i) => String(i + 1));
+    expect(await two.data(sent)).toEqual(numbers);
+    expect((await one.data(sent)).map(String)).toEqual(numbers);
+    expect((await world.service.room(socketId))!.moves).toBeGreaterThan(2);
+  });
+});
+
+test('a peer that does not read slows its sender down; all of it arrives', async () => {
+  const reader = await open('script', 'slow-reader');
+  const { socketId } = await reader.event('open');
+  const writer = await open('quickly', 'writer', { peer: socketId });
+  await Promise.all([reader.event('linked'), writer.event('linked')]);
+  reader.pause();
+  const chunk = Buffer.alloc(256 * 1024, 7);
+  const count = 100;
+  for (let i = 0; i < count; i++) writer.send(chunk);
+  // far more than the kernel holds: the writer's own buffer does not drain while nobody reads
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(writer.buffered).toBeGreaterThan(chunk.length * 10);
+  reader.resume();
+  const heard = await reader.data(count);
+  expect(heard.every((data) => Buffer.isBuffer(data) && data.length === chunk.length)).toBe(true);
+  expect(writer.buffered).toBe(0);
+});
