@@ -1,5 +1,6 @@
 // Sockets opened by an upgrade, by clients that know nothing of Colyseus.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { until } from '../support/service.ts';
 import { Plain } from './plain.ts';
 import { World } from './support.ts';
 
@@ -68,7 +69,7 @@ describe('a plain socket', () => {
   });
 
   test('a path that names no mapping is no WebSocket', async () => {
-    const socket = new Plain(world.service.url, '../../x', { token: 'x', protocols: [] });
+    const socket = new Plain(world.service.url, '1bad', { token: 'x', protocols: [] });
     await expect(socket.opened).rejects.toThrow();
   });
 
@@ -155,12 +156,11 @@ test('a peer that does not read slows its sender down; all of it arrives', async
   const writer = await open('quickly', 'writer', { peer: socketId });
   await Promise.all([reader.event('linked'), writer.event('linked')]);
   reader.pause();
-  const chunk = Buffer.alloc(256 * 1024, 7);
-  const count = 100;
+  const chunk = Buffer.alloc(4_000, 7);
+  const count = 20_000; // 80 MB: more than both kernels hold for one connection
   for (let i = 0; i < count; i++) writer.send(chunk);
-  // far more than the kernel holds: the writer's own buffer does not drain while nobody reads
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  expect(writer.buffered).toBeGreaterThan(chunk.length * 10);
+  await until(() => writer.buffered > 0 && writer.settled(), 'the writer to be held back');
+  expect(writer.buffered).toBeGreaterThan(5_000_000);
   reader.resume();
   const heard = await reader.data(count);
   expect(heard.every((data) => Buffer.isBuffer(data) && data.length === chunk.length)).toBe(true);

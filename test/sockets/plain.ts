@@ -17,6 +17,7 @@ export class Plain {
   private readonly events: { event: string; [field: string]: unknown }[] = [];
   private readonly messages: (string | Buffer)[] = [];
   private read = 0;
+  private unwritten = 0;
   private wake: (() => void)[] = [];
 
   constructor(url: string, mapping: string, { token, how = 'query', options, protocols }: PlainOptions) {
@@ -46,6 +47,13 @@ export class Plain {
 
   get buffered(): number {
     return this.socket.bufferedAmount;
+  }
+
+  /** Whether nothing more was written since it was last asked. */
+  settled(): boolean {
+    const before = this.unwritten;
+    this.unwritten = this.buffered;
+    return before === this.unwritten;
   }
 
   send(data: string | Buffer): void {

@@ -28,7 +28,10 @@ import {
   unmarked,
 } from './speech.ts';
 
-/** Bytes held back while peers are on their way to one host; beyond it the socket is closed. One message may exceed it. */
+/**
+ * Bytes held back for a peer. Beyond it a socket that waits for a peer is closed, and one whose peer is only on its way
+ * to this host is not read for a while. One message may exceed it.
+ */
 const MAX_HELD_BYTES = 64 * 1024;
 const RATE_WINDOW_MS = 1_000;
 const TEXT = { binary: false };
@@ -171,8 +174,11 @@ export class SocketRoom extends Room implements HostedSocket {
     }
     this.heldBytes += bytes.length;
     if (this.heldBytes > MAX_HELD_BYTES && this.held.length > 0) {
-      this.end(CloseCode.heldOverflow, heldOverflow({ limit: MAX_HELD_BYTES }));
-      return;
+      if (this.status === 'waiting') {
+        this.end(CloseCode.heldOverflow, heldOverflow({ limit: MAX_HELD_BYTES }));
+        return;
+      }
+      this.connection?.pauseReading(); // it will not be long: the rest waits in the kernel
     }
     this.held.push({ bytes: Uint8Array.from(bytes), form });
     if (this.peer !== undefined) SocketRoom.service.gather(this);
@@ -189,6 +195,7 @@ export class SocketRoom extends Room implements HostedSocket {
     if (!peer) return;
     for (const { bytes, form } of this.held.splice(0)) this.pass(peer, bytes, form);
     this.heldBytes = 0;
+    if (!peer.connection?.blocked) this.connection?.resumeReading();
   }
 
   private withinRate(): boolean {
@@ -275,6 +282,10 @@ export class SocketRoom extends Room implements HostedSocket {
   answered(wanted: string | undefined): void {
     this.wanted = wanted;
     this.status = wanted === undefined ? 'open' : 'waiting';
+    if (this.status !== 'open' || this.held.length === 0) return;
+    this.dropHeld();
+    this.report(notLinked());
+    this.warned = true;
   }
 
   standing(towards: string): Standing {
@@ -321,6 +332,7 @@ export class SocketRoom extends Room implements HostedSocket {
   private dropHeld(): void {
     this.held = [];
     this.heldBytes = 0;
+    this.connection?.resumeReading();
   }
 }
 
