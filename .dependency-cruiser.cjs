@@ -5,6 +5,7 @@ const layers = [
   'host',
   'control',
   'sockets',
+  'tenants',
   'mappings',
   'calls',
   'migration',
@@ -18,6 +19,7 @@ const below = (name) => layers.slice(layers.indexOf(name) + 1);
 const independent = {
   handoff: ['store'],
   calls: ['migration', 'transport', 'handoff'],
+  tenants: ['migration', 'transport', 'handoff'],
   mappings: ['migration', 'transport', 'handoff'],
 };
 

@@ -94,6 +94,7 @@ export const noService = define(
   'No Baton service answers at {url}. Start one with `baton start`.',
 );
 export const unauthorized = define('BATON_UNAUTHORIZED', 401, 'The control API needs a valid bearer token.');
+export const keyForbidden = define('BATON_KEY_FORBIDDEN', 403, 'The API key may not do this: {reason}.');
 export const serviceTimeout = define(
   'BATON_SERVICE_TIMEOUT',
   504,
@@ -276,7 +277,7 @@ export const bodyTooLarge = define(
 export const unsupportedMediaType = define(
   'BATON_UNSUPPORTED_MEDIA_TYPE',
   415,
-  'The request body must be application/json.',
+  'The request body must be {expected}.',
 );
 export const notReady = define('BATON_NOT_READY', 503, 'This host does not take requests yet: {reason}');
 export const internalError = define(

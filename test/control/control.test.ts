@@ -2,7 +2,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import express from 'express';
-import { type ControlBackend, createControl } from '../../server/src/control/index.ts';
+import { type ControlBackend, createControl, operationsOf } from '../../server/src/control/index.ts';
 import { roomNotFound } from '../../server/src/errors.ts';
 import { createLog } from '../../server/src/telemetry/index.ts';
 
@@ -50,7 +50,7 @@ async function serve(
   const api: Api = { calls, logged: '', send };
   const log = createLog({ format: 'json', level: 'trace', write: (line) => void (api.logged += line) });
   const app = express()
-    .use(createControl({ backend, token, log, unready }))
+    .use(createControl({ operations: operationsOf({ service: backend }), token, log, unready }))
     .get('/game', (_request, response) => void response.send('the app'));
   const server = http.createServer(app).listen(0, '127.0.0.1');
   servers.push(server);

@@ -1,14 +1,47 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { RequestHandler } from 'express';
-import { unauthorized } from '../errors.ts';
+import type { IncomingHttpHeaders } from 'node:http';
+import { invalidRequest, keyForbidden, unauthorized } from '../errors.ts';
+import { isOperatorScope, SCOPES, type Scope } from '../tenants/index.ts';
+import type { KeyRing, Principal } from './types.ts';
 
-/** Lets a request through that carries `Authorization: Bearer <token>` (RFC 6750 §2.1). */
-export function requireToken(token: string): RequestHandler {
+/** The tenant of everything that names none. */
+const DEFAULT_TENANT = 'default';
+const TENANT = /^[a-z0-9][a-z0-9-]{0,62}$/;
+const SERVICE_SCOPES: ReadonlySet<Scope> = new Set(SCOPES);
+
+/**
+ * Who asks, by `Authorization: Bearer …` (RFC 6750 §2.1): the service's own token, or an API key. The service's token
+ * acts for the tenant that `Baton-Tenant` names.
+ * @throws BATON_UNAUTHORIZED, BATON_KEY_FORBIDDEN for a key with the name of another tenant beside it
+ */
+export function authentication(token: string, keys?: KeyRing) {
   const expected = digest(token);
-  return (request, _response, next) => {
-    const given = /^Bearer +([\w.~+/=-]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1];
-    next(given !== undefined && timingSafeEqual(digest(given), expected) ? undefined : unauthorized());
+  return async (headers: IncomingHttpHeaders): Promise<Principal> => {
+    const given = /^Bearer +([\w.~+/=-]{1,512})$/i.exec(headers.authorization ?? '')?.[1];
+    if (given === undefined) throw unauthorized();
+    const tenant = tenantIn(headers);
+    if (timingSafeEqual(digest(given), expected))
+      return { tenant: tenant ?? DEFAULT_TENANT, operator: true, scopes: SERVICE_SCOPES, key: 'service' };
+    const principal = await keys?.authenticate(given);
+    if (!principal) throw unauthorized();
+    if (tenant !== undefined && tenant !== principal.tenant)
+      throw keyForbidden({ reason: `it is not of tenant ${tenant}` });
+    return principal;
   };
+}
+
+/** @throws BATON_KEY_FORBIDDEN */
+export function assertScope(principal: Principal, scope: Scope): void {
+  if (isOperatorScope(scope) && !principal.operator)
+    throw keyForbidden({ scope, reason: `${scope} is the operator's` });
+  if (!principal.scopes.has(scope)) throw keyForbidden({ scope, reason: `it has not the scope ${scope}` });
+}
+
+function tenantIn(headers: IncomingHttpHeaders): string | undefined {
+  const tenant = headers['baton-tenant'];
+  if (tenant === undefined) return undefined;
+  if (typeof tenant === 'string' && TENANT.test(tenant)) return tenant;
+  throw invalidRequest({ reason: 'Baton-Tenant: not the id of a tenant', field: 'Baton-Tenant' });
 }
 
 /** Digests have one length, so that the comparison tells nothing of the token's length either. */

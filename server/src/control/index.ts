@@ -1,13 +1,17 @@
 // The control API: what operators and tools ask of a running service over HTTP.
-// It knows requests, tokens and problem details; what the answers are comes from a `ControlBackend`.
+// It knows requests, keys and problem details; what the answers are comes from the backends that its operations stand on.
 
+export { type Operation, type OperationContext, operation } from './operation.ts';
+export { type Backends, operationsOf } from './operations/index.ts';
 export { type ProblemDetails, problemOf, problemType } from './problem.ts';
 export { type ControlOptions, createControl } from './router.ts';
 export type {
   ControlBackend,
   DrainResult,
   HostView,
+  KeyRing,
   MigrateResult,
+  Principal,
   Refusal,
   ReloadOptions,
   ReloadResult,

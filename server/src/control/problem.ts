@@ -87,7 +87,7 @@ function asBatonError(thrown: unknown): BatonError {
   if (type === 'entity.too.large') return bodyTooLarge({ limit });
   if (type === 'entity.parse.failed')
     return invalidRequest({ reason: 'The request body is not valid JSON.' });
-  if (status === 415) return unsupportedMediaType();
+  if (status === 415) return unsupportedMediaType({ expected: 'in UTF-8, and plain or gzip' });
   if (status !== undefined && status >= 400 && status < 500) {
     return invalidRequest({ reason: 'The request is malformed.' });
   }

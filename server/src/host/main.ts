@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { matchMaker } from '@colyseus/core';
 import express from 'express';
 import { AddressGuard } from '../calls/index.ts';
-import { createControl, type ReloadOptions, type ReloadResult } from '../control/index.ts';
+import { createControl, operationsOf, type ReloadOptions, type ReloadResult } from '../control/index.ts';
 import { asBatonError, BatonError, reloadFailed } from '../errors.ts';
 import { Handoff, noPeers, type Peers } from '../handoff/index.ts';
 import { loadConfig } from '../mappings/index.ts';
@@ -141,7 +141,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
   });
   const control = express().use(
     createControl({
-      backend,
+      operations: operationsOf({ service: backend }),
       token: settings.controlToken,
       log: hostLog,
       unready: () => (store.connected ? undefined : 'the store is away'),

@@ -1,0 +1,78 @@
+// One object per HTTP operation: its route, its checks, its scope and its place in the OpenAPI document all come from it.
+import { z } from 'zod';
+import type { Scope } from '../tenants/index.ts';
+import type { Principal } from './types.ts';
+
+export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
+
+/** A body that is taken as it comes. */
+export interface RawBody {
+  /** Media types it may have. */
+  mediaTypes: readonly string[];
+  /** Bytes. */
+  limit: number;
+}
+
+/** What an operation is run with: everything checked. */
+export interface OperationContext<Params, Query, Body> {
+  principal: Principal;
+  params: Params;
+  query: Query;
+  body: Body;
+  /** Of operations with a raw body; empty when there was none. */
+  rawBody: Uint8Array;
+  /** Media type of the raw body, without its parameters. */
+  mediaType: string;
+  /** Of this request, as the log, the audit log and the answer's `X-Request-Id` have it. */
+  requestId: string;
+}
+
+export interface Operation<
+  Params extends z.ZodType = z.ZodType<any>,
+  Query extends z.ZodType = z.ZodType<any>,
+  Body extends z.ZodType = z.ZodType<any>,
+  Answer extends z.ZodType = z.ZodType<any>,
+> {
+  /** Name of the operation in the OpenAPI document and in programs made from it: `migrateRoom`. */
+  id: string;
+  method: Method;
+  /** `/v1/rooms/{id}/migrate` */
+  path: `/v1/${string}`;
+  /** One line. */
+  summary: string;
+  /** More than one line. Markdown. */
+  description?: string;
+  /** Heading under which the document lists it. */
+  tag: string;
+  scope: Scope;
+  params?: Params;
+  query?: Query;
+  /** JSON. A request without a body has `{}`. */
+  body?: Body;
+  /** Bytes of a JSON body; default 64 KiB. */
+  bodyLimit?: number;
+  /** Instead of `body`. */
+  raw?: RawBody;
+  /** Absent: 204. */
+  answer?: Answer;
+  /** Default 200; 204 without `answer`. */
+  status?: number;
+  /** Codes of the catalogue beyond those that every operation has. */
+  errors: readonly string[];
+  /** Method syntax: an operation of particular types is one of any. */
+  run(context: OperationContext<z.output<Params>, z.output<Query>, z.output<Body>>): Promise<z.input<Answer>>;
+}
+
+/** Gives `run` the types of the schemas beside it. */
+export function operation<
+  Params extends z.ZodType = z.ZodType<Record<string, never>>,
+  Query extends z.ZodType = z.ZodType<Record<string, never>>,
+  Body extends z.ZodType = z.ZodType<Record<string, never>>,
+  Answer extends z.ZodType = z.ZodType<void, void>,
+>(definition: Operation<Params, Query, Body, Answer>): Operation {
+  return definition;
+}
+
+/** An id in a path. */
+export const idIn = (maxLength: number, description: string) =>
+  z.strictObject({ id: z.string().min(1).max(maxLength).meta({ description }) });

@@ -1,0 +1,41 @@
+// Reading a request as its operation wants it.
+import express, { type RequestHandler } from 'express';
+import { z } from 'zod';
+import { invalidRequest, unsupportedMediaType } from '../errors.ts';
+import type { Operation } from './operation.ts';
+
+/** Of a JSON body, unless its operation says otherwise. */
+export const BODY_BYTES = 64 * 1024;
+const nothing = z.strictObject({});
+
+/** One content type only: no page of another origin sends it without asking first. No body reads as `{}`. */
+export function readBody({ raw, body, bodyLimit = BODY_BYTES }: Operation): RequestHandler {
+  const mediaTypes = [...(raw?.mediaTypes ?? ['application/json'])];
+  const parse = raw
+    ? express.raw({ limit: raw.limit, type: () => true })
+    : express.json({ limit: bodyLimit, type: () => true });
+  return (request, _response, next) => {
+    const hasBody =
+      request.headers['transfer-encoding'] !== undefined ||
+      Number(request.headers['content-length'] ?? 0) > 0;
+    if (!hasBody) {
+      request.body = raw ? new Uint8Array() : {};
+      return next();
+    }
+    if (!raw && !body) return next(invalidRequest({ reason: 'This request takes no body.' }));
+    if (!request.is(mediaTypes)) return next(unsupportedMediaType({ expected: mediaTypes.join(' or ') }));
+    parse(request, _response, next);
+  };
+}
+
+/** @throws BATON_INVALID_REQUEST with the first thing that is wrong */
+export function valid(schema: z.ZodType = nothing, input: unknown, where: string): any {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  const path = issue.path.join('.');
+  throw invalidRequest({
+    reason: `${path === '' ? `The request ${where}` : path}: ${issue.message}`,
+    field: path,
+  });
+}

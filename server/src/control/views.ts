@@ -1,0 +1,88 @@
+// What the operations on hosts and rooms answer with.
+import { z } from 'zod';
+
+const count = z.number().int().min(0);
+
+export const hostSchema = z
+  .object({
+    id: z.string(),
+    processId: z.string().meta({ description: "Colyseus' id of the process" }),
+    pid: z.number().int(),
+    machine: z.string(),
+    state: z.enum(['up', 'standby', 'draining']).meta({
+      description:
+        '`standby`: started by a reload that has not decided yet; `draining`: takes no rooms any more',
+    }),
+    generation: z.number().int().meta({
+      description: 'Grows with every reload: hosts of one generation run the same code',
+    }),
+    rooms: count,
+    clients: count,
+    startedAt: z.number().meta({ description: 'Unix time in ms' }),
+    cpu: z.number().optional().meta({
+      description: 'CPU time over wall time of the last seconds, 1 = one core',
+    }),
+    memory: z.number().optional().meta({ description: 'Resident memory in bytes' }),
+    moves: count.optional().meta({
+      description: 'Rooms that arrived here and left from here since the host started',
+    }),
+  })
+  .meta({ id: 'Host' });
+
+export const roomSchema = z
+  .object({
+    roomId: z.string(),
+    name: z.string(),
+    host: z.string(),
+    epoch: z.number().int().meta({ description: 'Grows by one with each change of host' }),
+    clients: count,
+    maxClients: z.number().optional().meta({ description: 'Absent: no limit' }),
+    locked: z.boolean().optional(),
+    moves: count.optional().meta({ description: 'How often the room has moved' }),
+    lastBlackoutMs: z.number().optional().meta({ description: 'How long its last move kept it still' }),
+  })
+  .meta({ id: 'Room' });
+
+export const migrateSchema = z
+  .object({
+    roomId: z.string(),
+    from: z.string(),
+    to: z.string(),
+    epoch: z.number().int(),
+    clients: count,
+    bytes: z.number().meta({ description: 'Size of the state that went over' }),
+    blackoutMs: z.number().meta({ description: 'From the freeze to the first activity on the new host' }),
+    phases: z.record(z.string(), z.number()).meta({ description: 'Milliseconds by phase of the move' }),
+  })
+  .meta({ id: 'Migration' });
+
+export const refusalSchema = z
+  .object({
+    roomId: z.string(),
+    reason: z.string(),
+    code: z.string().meta({ description: 'Code of the error catalogue' }),
+  })
+  .meta({ id: 'Refusal', description: 'A room that stayed where it is' });
+
+export const drainSchema = z
+  .object({
+    host: z.string(),
+    rooms: count.meta({ description: 'Rooms that the host had' }),
+    clients: count,
+    moved: count,
+    refused: z.array(refusalSchema),
+    seconds: z.number(),
+  })
+  .meta({ id: 'Drain' });
+
+export const reloadSchema = z
+  .object({
+    generation: z.number().int().meta({ description: 'Generation of the hosts that run now' }),
+    from: z.array(z.string()),
+    to: z.array(z.string()),
+    rooms: count,
+    moved: count,
+    refused: z.array(refusalSchema),
+    seconds: z.number(),
+  })
+  .meta({ id: 'Reload' });
