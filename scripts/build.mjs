@@ -37,6 +37,15 @@ function copyAssets(from, to) {
   }
 }
 
+/** The page of the control API shows itself with these; see server/src/control/docs-page.ts. */
+function copySwaggerUi() {
+  for (const file of ['swagger-ui-bundle.js', 'swagger-ui.css', 'LICENSE', 'NOTICE'])
+    cpSync(
+      join(root, 'node_modules/swagger-ui-dist', file),
+      join(root, 'server/dist/control/swagger-ui', file),
+    );
+}
+
 for (const name of packages) {
   const src = join(root, name, 'src');
   const dist = join(root, name, 'dist');
@@ -47,5 +56,6 @@ for (const name of packages) {
     process.exit(1);
   }
   copyAssets(src, dist);
+  if (name === 'server') copySwaggerUi();
   console.log(`${name}/dist`);
 }

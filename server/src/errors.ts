@@ -279,6 +279,26 @@ export const unsupportedMediaType = define(
   415,
   'The request body must be {expected}.',
 );
+export const rateLimited = define(
+  'BATON_RATE_LIMITED',
+  429,
+  'Too many requests: more than {limit} within {seconds} s. Try again in {retryAfter} s.',
+);
+export const idempotencyConflict = define(
+  'BATON_IDEMPOTENCY_CONFLICT',
+  422,
+  'This Idempotency-Key came with another request before.',
+);
+export const idempotencyInProgress = define(
+  'BATON_IDEMPOTENCY_IN_PROGRESS',
+  409,
+  'The first request with this Idempotency-Key is still being carried out. Try again in {retryAfter} s.',
+);
+export const idempotencyTooLarge = define(
+  'BATON_IDEMPOTENCY_TOO_LARGE',
+  409,
+  'The request was carried out with status {status}, but its answer is too large to be given again.',
+);
 export const notReady = define('BATON_NOT_READY', 503, 'This host does not take requests yet: {reason}');
 export const internalError = define(
   'BATON_INTERNAL',

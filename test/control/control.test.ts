@@ -1,87 +1,8 @@
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import express from 'express';
-import { type ControlBackend, createControl, operationsOf } from '../../server/src/control/index.ts';
 import { roomNotFound } from '../../server/src/errors.ts';
-import { createLog } from '../../server/src/telemetry/index.ts';
+import { closeAll, serve, token } from './support.ts';
 
-const token = 'a-token-of-some-length';
-const servers: http.Server[] = [];
-
-afterEach(async () => {
-  for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
-});
-
-interface Api {
-  calls: unknown[][];
-  logged: string;
-  send(
-    method: string,
-    path: string,
-    init?: { body?: unknown; headers?: Record<string, string> },
-  ): Promise<Answer>;
-}
-interface Answer {
-  status: number;
-  headers: Headers;
-  body: any;
-}
-
-async function serve(
-  overrides: Partial<ControlBackend> = {},
-  unready?: () => string | undefined,
-): Promise<Api> {
-  const calls: unknown[][] = [];
-  const record =
-    (name: string, result: unknown): any =>
-    async (...args: unknown[]) => {
-      calls.push([name, ...args]);
-      return result;
-    };
-  const backend: ControlBackend = {
-    hosts: record('hosts', [{ id: 'h1' }]),
-    rooms: record('rooms', [{ roomId: 'a' }]),
-    migrate: record('migrate', { roomId: 'a' }),
-    drain: record('drain', { host: 'h1' }),
-    reload: record('reload', { generation: 2 }),
-    ...overrides,
-  };
-  const api: Api = { calls, logged: '', send };
-  const log = createLog({ format: 'json', level: 'trace', write: (line) => void (api.logged += line) });
-  const app = express()
-    .use(createControl({ operations: operationsOf({ service: backend }), token, log, unready }))
-    .get('/game', (_request, response) => void response.send('the app'));
-  const server = http.createServer(app).listen(0, '127.0.0.1');
-  servers.push(server);
-  await new Promise((resolve) => server.once('listening', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-
-  async function send(
-    method: string,
-    path: string,
-    init: { body?: unknown; headers?: Record<string, string> } = {},
-  ): Promise<Answer> {
-    const { body } = init;
-    const response = await fetch(url + path, {
-      method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        connection: 'close',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...init.headers,
-      },
-      body: typeof body === 'string' || body === undefined ? body : JSON.stringify(body),
-    });
-    const text = await response.text();
-    return {
-      status: response.status,
-      headers: response.headers,
-      body: /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : text,
-    };
-  }
-  return api;
-}
+afterEach(closeAll);
 
 describe('requests', () => {
   test('reach the backend', async () => {
@@ -145,7 +66,7 @@ describe('the token', () => {
   });
 
   test('is not needed for probes', async () => {
-    const api = await serve({}, () => undefined);
+    const api = await serve({ unready: () => undefined });
     for (const path of ['/healthz', '/readyz']) {
       const { status, body } = await api.send('GET', path, { headers: { authorization: '' } });
       expect([status, body]).toEqual([200, { status: 'ok' }]);
@@ -155,7 +76,7 @@ describe('the token', () => {
 
 describe('probes', () => {
   test('/readyz tells why a host is not ready, /healthz only that it lives', async () => {
-    const api = await serve({}, () => 'the store is away');
+    const api = await serve({ unready: () => 'the store is away' });
     expect(await api.send('GET', '/readyz')).toMatchObject({
       status: 503,
       body: { code: 'BATON_NOT_READY', details: { reason: 'the store is away' } },
@@ -168,8 +89,10 @@ describe('probes', () => {
 describe('problem details (RFC 9457)', () => {
   test('have the code and the particulars of the error', async () => {
     const api = await serve({
-      migrate: async (roomId) => {
-        throw roomNotFound({ roomId });
+      service: {
+        migrate: async (roomId) => {
+          throw roomNotFound({ roomId });
+        },
       },
     });
     const { status, headers, body } = await api.send('POST', '/v1/rooms/nope/migrate', {
@@ -189,8 +112,10 @@ describe('problem details (RFC 9457)', () => {
 
   test('tell nothing of an unexpected error; the log does', async () => {
     const api = await serve({
-      hosts: () => {
-        throw new Error('the inner secret');
+      service: {
+        hosts: () => {
+          throw new Error('the inner secret');
+        },
       },
     });
     const { status, body } = await api.send('GET', '/v1/hosts');

@@ -411,7 +411,7 @@ export class FaultBench {
   }
 
   private async rooms(): Promise<RoomInfo[]> {
-    return (await this.api<{ rooms: RoomInfo[] }>('GET', '/v1/rooms')).rooms;
+    return (await this.api<{ rooms: RoomInfo[] }>('GET', '/v1/rooms?limit=1000')).rooms;
   }
 
   private api<T>(method: string, route: string, body?: unknown, timeout?: number): Promise<T> {

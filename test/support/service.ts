@@ -145,7 +145,7 @@ export class Service {
   }
 
   async rooms(): Promise<RoomInfo[]> {
-    return (await this.api<{ rooms: RoomInfo[] }>('GET', '/v1/rooms')).rooms;
+    return (await this.api<{ rooms: RoomInfo[] }>('GET', '/v1/rooms?limit=1000')).rooms;
   }
 
   async room(roomId: string): Promise<RoomInfo | undefined> {

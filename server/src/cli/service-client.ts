@@ -83,7 +83,18 @@ export class ServiceClient {
   }
 
   async rooms(): Promise<RoomView[]> {
-    return (await this.#send<{ rooms: RoomView[] }>('GET', '/v1/rooms', shortMs)).rooms;
+    const rooms: RoomView[] = [];
+    for (let after: string | undefined = ''; after !== undefined; ) {
+      const query = `limit=1000${after === '' ? '' : `&after=${after}`}`;
+      const page: { rooms: RoomView[]; next?: string } = await this.#send(
+        'GET',
+        `/v1/rooms?${query}`,
+        shortMs,
+      );
+      rooms.push(...page.rooms);
+      after = page.next;
+    }
+    return rooms;
   }
 
   migrate(roomId: string, to: string): Promise<MigrateResult> {

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { invalidRequest, keyForbidden, unauthorized } from '../errors.ts';
 import { isOperatorScope, SCOPES, type Scope } from '../tenants/index.ts';
+import type { RequestLimits } from './limits.ts';
 import type { KeyRing, Principal } from './types.ts';
 
 /** The tenant of everything that names none. */
@@ -12,22 +13,39 @@ const SERVICE_SCOPES: ReadonlySet<Scope> = new Set(SCOPES);
 /**
  * Who asks, by `Authorization: Bearer …` (RFC 6750 §2.1): the service's own token, or an API key. The service's token
  * acts for the tenant that `Baton-Tenant` names.
- * @throws BATON_UNAUTHORIZED, BATON_KEY_FORBIDDEN for a key with the name of another tenant beside it
  */
-export function authentication(token: string, keys?: KeyRing) {
-  const expected = digest(token);
-  return async (headers: IncomingHttpHeaders): Promise<Principal> => {
+export class Authentication {
+  private readonly expected: Buffer;
+  private readonly limits: RequestLimits;
+  private readonly keys: KeyRing | undefined;
+
+  constructor(token: string, limits: RequestLimits, keys?: KeyRing) {
+    this.expected = digest(token);
+    this.limits = limits;
+    this.keys = keys;
+  }
+
+  /**
+   * @param address where the request came from
+   * @throws BATON_UNAUTHORIZED, BATON_RATE_LIMITED after too many wrong keys from there, BATON_KEY_FORBIDDEN for a key
+   *   with the name of another tenant beside it
+   */
+  async principalOf(headers: IncomingHttpHeaders, address: string): Promise<Principal> {
     const given = /^Bearer +([\w.~+/=-]{1,512})$/i.exec(headers.authorization ?? '')?.[1];
     if (given === undefined) throw unauthorized();
     const tenant = tenantIn(headers);
-    if (timingSafeEqual(digest(given), expected))
+    if (timingSafeEqual(digest(given), this.expected))
       return { tenant: tenant ?? DEFAULT_TENANT, operator: true, scopes: SERVICE_SCOPES, key: 'service' };
-    const principal = await keys?.authenticate(given);
-    if (!principal) throw unauthorized();
+    await this.limits.assertMayTry(address);
+    const principal = await this.keys?.authenticate(given);
+    if (!principal) {
+      await this.limits.wrongKey(address);
+      throw unauthorized();
+    }
     if (tenant !== undefined && tenant !== principal.tenant)
       throw keyForbidden({ reason: `it is not of tenant ${tenant}` });
     return principal;
-  };
+  }
 }
 
 /** @throws BATON_KEY_FORBIDDEN */

@@ -1,6 +1,9 @@
 // The control API: what operators and tools ask of a running service over HTTP.
 // It knows requests, keys and problem details; what the answers are comes from the backends that its operations stand on.
 
+export { type AuditEntry, AuditLog } from './audit.ts';
+export { IdempotencyKeys } from './idempotency.ts';
+export type { LimitOptions } from './limits.ts';
 export { type Operation, type OperationContext, operation } from './operation.ts';
 export { type Backends, operationsOf } from './operations/index.ts';
 export { type ProblemDetails, problemOf, problemType } from './problem.ts';
@@ -10,10 +13,14 @@ export type {
   DrainResult,
   HostView,
   KeyRing,
+  LinkWish,
   MigrateResult,
   Principal,
   Refusal,
   ReloadOptions,
   ReloadResult,
   RoomView,
+  SocketsBackend,
+  SocketTicket,
+  SocketView,
 } from './types.ts';

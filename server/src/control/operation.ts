@@ -21,9 +21,9 @@ export interface OperationContext<Params, Query, Body> {
   body: Body;
   /** Of operations with a raw body; empty when there was none. */
   rawBody: Uint8Array;
-  /** Media type of the raw body, without its parameters. */
+  /** Media type of the body, without its parameters. */
   mediaType: string;
-  /** Of this request, as the log, the audit log and the answer's `X-Request-Id` have it. */
+  /** Id of this request, as the log, the audit log and the answer's `X-Request-Id` have it. */
   requestId: string;
 }
 
@@ -37,14 +37,15 @@ export interface Operation<
   id: string;
   method: Method;
   /** `/v1/rooms/{id}/migrate` */
-  path: `/v1/${string}`;
+  path: `/${string}`;
   /** One line. */
   summary: string;
   /** More than one line. Markdown. */
   description?: string;
   /** Heading under which the document lists it. */
   tag: string;
-  scope: Scope;
+  /** What a key needs for it; `open` to all, also without a key. */
+  scope: Scope | 'open';
   params?: Params;
   query?: Query;
   /** JSON. A request without a body has `{}`. */
@@ -55,6 +56,8 @@ export interface Operation<
   raw?: RawBody;
   /** Absent: 204. */
   answer?: Answer;
+  /** Of an answer that is text; default `application/json`. */
+  mediaType?: string;
   /** Default 200; 204 without `answer`. */
   status?: number;
   /** Codes of the catalogue beyond those that every operation has. */

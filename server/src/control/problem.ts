@@ -1,23 +1,19 @@
-import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
-import {
-  BatonError,
-  bodyTooLarge,
-  internalError,
-  invalidRequest,
-  methodNotAllowed,
-  unsupportedMediaType,
-} from '../errors.ts';
-import type { Log } from '../telemetry/index.ts';
+import { z } from 'zod';
+import { BatonError, bodyTooLarge, internalError, invalidRequest, unsupportedMediaType } from '../errors.ts';
 
 /** The body of a failed request, RFC 9457. `code` and `details` are Baton's extension members. */
-export interface ProblemDetails {
-  type: string;
-  title: string;
-  status: number;
-  detail: string;
-  code: string;
-  details: Record<string, unknown>;
-}
+export const problemSchema = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    code: z.string(),
+    details: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'Problem' });
+
+export type ProblemDetails = z.infer<typeof problemSchema>;
 
 /** The problem type of a code of the catalogue, RFC 9457 §3.1.1. */
 export function problemType(code: string): string {
@@ -45,39 +41,30 @@ export function problemOf(error: BatonError): ProblemDetails {
   };
 }
 
-export function sendProblem(response: Response, error: BatonError): void {
-  if (error.status === 401) response.set('WWW-Authenticate', 'Bearer realm="baton"');
-  response
-    .status(error.status)
-    .type('application/problem+json')
-    .send(JSON.stringify(problemOf(error)));
+/** What is sent as the answer of a request. */
+export interface Outcome {
+  status: number;
+  headers: Record<string, string>;
+  /** Absent: nothing but the status. */
+  body?: string;
+  /** Of a failure. */
+  code?: string;
 }
 
-/** Anything thrown becomes a problem; what is not a `BatonError` is logged and told in general words only. */
-export function problems(log: Log): ErrorRequestHandler {
-  return (thrown, request, response, next) => {
-    const error = asBatonError(thrown);
-    if (error.status >= 500) {
-      log.error({ err: thrown, method: request.method, path: request.path }, 'control request failed');
-    }
-    // Headers are out: only the connection can still say that the answer is not whole.
-    if (response.headersSent) return next(thrown);
-    sendProblem(response, error);
-  };
-}
-
-/** Answers 405 with `Allow`, RFC 9110 §15.5.6. */
-export function onlyMethods(...allowed: string[]): RequestHandler {
-  return (request, response) => {
-    response.set('Allow', allowed.join(', '));
-    sendProblem(
-      response,
-      methodNotAllowed({
-        path: request.baseUrl + request.path,
-        method: request.method,
-        allowed: allowed.join(', '),
-      }),
-    );
+/** Anything thrown becomes a problem; what is not a `BatonError` is told in general words only. */
+export function problemOutcome(thrown: unknown): Outcome {
+  const error = asBatonError(thrown);
+  const { allowed, retryAfter } = error.details;
+  return {
+    status: error.status,
+    headers: {
+      'Content-Type': 'application/problem+json',
+      ...(error.status === 401 ? { 'WWW-Authenticate': 'Bearer realm="baton"' } : {}),
+      ...(error.status === 405 ? { Allow: String(allowed) } : {}), // RFC 9110 §15.5.6
+      ...(typeof retryAfter === 'number' ? { 'Retry-After': String(retryAfter) } : {}),
+    },
+    body: JSON.stringify(problemOf(error)),
+    code: error.code,
   };
 }
 

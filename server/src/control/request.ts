@@ -1,4 +1,5 @@
 // Reading a request as its operation wants it.
+import type { IncomingMessage } from 'node:http';
 import express, { type RequestHandler } from 'express';
 import { z } from 'zod';
 import { invalidRequest, unsupportedMediaType } from '../errors.ts';
@@ -7,24 +8,31 @@ import type { Operation } from './operation.ts';
 /** Of a JSON body, unless its operation says otherwise. */
 export const BODY_BYTES = 64 * 1024;
 const nothing = z.strictObject({});
+const none = new Uint8Array();
+const bodies = new WeakMap<IncomingMessage, Uint8Array>();
+
+/** The body as it came. */
+export const bytesOf = (request: IncomingMessage): Uint8Array => bodies.get(request) ?? none;
 
 /** One content type only: no page of another origin sends it without asking first. No body reads as `{}`. */
 export function readBody({ raw, body, bodyLimit = BODY_BYTES }: Operation): RequestHandler {
   const mediaTypes = [...(raw?.mediaTypes ?? ['application/json'])];
+  const verify = (request: IncomingMessage, _response: unknown, bytes: Buffer) =>
+    void bodies.set(request, bytes);
   const parse = raw
-    ? express.raw({ limit: raw.limit, type: () => true })
-    : express.json({ limit: bodyLimit, type: () => true });
-  return (request, _response, next) => {
+    ? express.raw({ limit: raw.limit, type: () => true, verify })
+    : express.json({ limit: bodyLimit, type: () => true, verify });
+  return (request, response, next) => {
     const hasBody =
       request.headers['transfer-encoding'] !== undefined ||
       Number(request.headers['content-length'] ?? 0) > 0;
     if (!hasBody) {
-      request.body = raw ? new Uint8Array() : {};
+      request.body = {};
       return next();
     }
     if (!raw && !body) return next(invalidRequest({ reason: 'This request takes no body.' }));
     if (!request.is(mediaTypes)) return next(unsupportedMediaType({ expected: mediaTypes.join(' or ') }));
-    parse(request, _response, next);
+    parse(request, response, next);
   };
 }
 

@@ -1,12 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import express, { type RequestHandler, type Router } from 'express';
-import { notFound, notReady } from '../errors.ts';
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
+import { methodNotAllowed, notFound } from '../errors.ts';
 import { type Log, silentLog } from '../telemetry/index.ts';
-import { assertScope, authentication } from './auth.ts';
+import type { AuditLog } from './audit.ts';
+import { Authentication, assertScope } from './auth.ts';
+import { docsPage } from './docs-page.ts';
+import type { IdempotencyKeys } from './idempotency.ts';
+import { type LimitOptions, RequestLimits } from './limits.ts';
 import type { Operation } from './operation.ts';
-import { onlyMethods, problems, sendProblem } from './problem.ts';
-import { readBody, valid } from './request.ts';
-import type { KeyRing } from './types.ts';
+import { type Outcome, problemOutcome } from './problem.ts';
+import { bytesOf, readBody, valid } from './request.ts';
+import type { KeyRing, Principal } from './types.ts';
 
 export interface ControlOptions {
   operations: Operation[];
@@ -14,87 +24,186 @@ export interface ControlOptions {
   token: string;
   /** API keys of tenants. Default: there are none. */
   keys?: KeyRing;
+  limits?: LimitOptions;
+  /** Default: writes are not written down. */
+  audit?: AuditLog;
+  /** Default: `Idempotency-Key` does nothing. */
+  idempotency?: IdempotencyKeys;
+  /** Told of every answer of an operation, with the time it took in seconds. */
+  answered?: (operation: Operation, status: number, seconds: number) => void;
   log?: Log;
-  /** `/readyz` answers 503 with the text this gives; `undefined` = ready. Default: always ready. */
-  unready?: () => string | undefined | Promise<string | undefined>;
+}
+
+/** What is known of a request on its way. */
+interface Asked {
+  requestId: string;
+  since: number;
+  principal?: Principal;
+  operation?: Operation;
 }
 
 /**
- * The control API as an express router: its operations behind token or key, `GET /healthz` and `/readyz` open.
- * It takes these paths and the rest of `/v1/`; others go on to the app. It sends no CORS header, so a page of
- * another origin can neither read an answer nor send the token.
+ * The control API as an express app: its operations, and the page that shows them. It takes their paths and the rest
+ * of `/v1/`; others go on to the app. It sends no CORS header, so a page of another origin can neither read an answer
+ * nor send the token.
  */
-export function createControl(options: ControlOptions): Router {
-  const log = options.log ?? silentLog;
-  const router = express.Router({ caseSensitive: true });
-  router.use(['/healthz', '/readyz'], probes(options));
-  router.use('/v1', noStore, authenticate(options));
-  for (const [path, operations] of byPath(options.operations)) {
-    const route = router.route(path.replace(/\{(\w+)\}/g, ':$1'));
-    for (const operation of operations)
-      route[lowerCase(operation.method)](allow(operation), readBody(operation), answer(operation));
-    route.all(
-      onlyMethods(...operations.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : method))),
-    );
-  }
-  router.use('/v1', (request, response) =>
-    sendProblem(response, notFound({ path: request.baseUrl + request.path })),
+export function createControl(options: ControlOptions): Express {
+  const control = new Control(options);
+  const app = express();
+  app.set('case sensitive routing', true).set('etag', false).disable('x-powered-by');
+  // a proxy on this machine or in its network says whose request it passes on
+  app.set('trust proxy', ['loopback', 'linklocal', 'uniquelocal']);
+  app.use(start);
+  const open = options.operations.filter(({ scope }) => scope === 'open');
+  control.route(app, open);
+  app.use('/v1/docs', docsPage());
+  app.use('/v1', control.authenticate);
+  control.route(
+    app,
+    options.operations.filter((operation) => !open.includes(operation)),
   );
-  router.use(problems(log));
-  return router;
+  app.use('/v1', (request) => {
+    throw notFound({ path: request.baseUrl + request.path });
+  });
+  app.use(control.problems);
+  return app;
 }
 
-function probes(options: ControlOptions): RequestHandler {
-  return async (request, response, next) => {
-    if (request.path !== '/') return next();
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      return onlyMethods('GET', 'HEAD')(request, response, next);
-    response.set('Cache-Control', 'no-store');
-    const reason = request.baseUrl === '/readyz' ? await options.unready?.() : undefined;
-    if (reason === undefined) response.json({ status: 'ok' });
-    else sendProblem(response, notReady({ reason }));
-  };
-}
-
-const noStore: RequestHandler = (_request, response, next) => {
+const start: RequestHandler = (_request, response, next) => {
   response.set('Cache-Control', 'no-store');
+  Object.assign(response.locals, { requestId: randomUUID(), since: performance.now() } satisfies Asked);
   next();
 };
 
-function authenticate(options: ControlOptions): RequestHandler {
-  const principalOf = authentication(options.token, options.keys);
-  return async (request, response, next) => {
-    const requestId = randomUUID();
-    response.set('X-Request-Id', requestId);
-    response.locals['requestId'] = requestId;
-    response.locals['principal'] = await principalOf(request.headers);
+const asked = (response: Response) => response.locals as Asked;
+
+class Control {
+  private readonly options: ControlOptions;
+  private readonly log: Log;
+  private readonly limits: RequestLimits;
+  private readonly authentication: Authentication;
+
+  constructor(options: ControlOptions) {
+    this.options = options;
+    this.log = options.log ?? silentLog;
+    this.limits = new RequestLimits(options.limits);
+    this.authentication = new Authentication(options.token, this.limits, options.keys);
+  }
+
+  route(app: Express, operations: Operation[]): void {
+    for (const [path, those] of byPath(operations)) {
+      const route = app.route(path.replace(/\{(\w+)\}/g, ':$1'));
+      for (const operation of those)
+        route[lowerCase(operation.method)](
+          this.allow(operation),
+          readBody(operation),
+          this.perform(operation),
+        );
+      const allowed = those
+        .flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+        .join(', ');
+      route.all(({ path, method }) => {
+        throw methodNotAllowed({ path, method, allowed });
+      });
+    }
+  }
+
+  readonly authenticate: RequestHandler = async (request, response, next) => {
+    asked(response).principal = await this.authentication.principalOf(request.headers, request.ip ?? '');
     next();
   };
-}
 
-/** Before the body is read. */
-function allow({ scope }: Operation): RequestHandler {
-  return (_request, response, next) => {
-    assertScope(response.locals['principal'], scope);
-    next();
-  };
-}
+  /** Before the body is read. */
+  private allow(operation: Operation): RequestHandler {
+    return async (_request, response, next) => {
+      const here = asked(response);
+      here.operation = operation;
+      if (operation.scope !== 'open') {
+        if (!here.principal!.operator) response.set(await this.limits.take(here.principal!.key));
+        assertScope(here.principal!, operation.scope);
+      }
+      next();
+    };
+  }
 
-function answer(operation: Operation): RequestHandler {
-  return async (request, response) => {
-    const result = await operation.run({
-      principal: response.locals['principal'],
+  private perform(operation: Operation): RequestHandler {
+    return async (request, response) => {
+      const run = this.prepared(operation, request, response);
+      const key = operation.method === 'GET' ? undefined : request.get('idempotency-key');
+      const { idempotency } = this.options;
+      if (key === undefined || !idempotency) return this.finish(request, response, await run());
+      const { principal } = asked(response);
+      const keyed = {
+        tenant: principal!.tenant,
+        principal: principal!.key,
+        operation: operation.id,
+        key,
+        content: [request.originalUrl, request.get('content-type') ?? '', bytesOf(request)],
+      };
+      await this.finish(request, response, await idempotency.once(keyed, run));
+    };
+  }
+
+  /** Checks the request; what comes back carries it out, and does not reject. */
+  private prepared(operation: Operation, request: Request, response: Response): () => Promise<Outcome> {
+    const { principal, requestId } = asked(response);
+    const context = {
+      principal: principal!,
       params: valid(operation.params, request.params, 'path'),
       query: valid(operation.query, request.query, 'query'),
       body: operation.raw ? {} : valid(operation.body, request.body, 'body'),
-      rawBody: operation.raw ? request.body : new Uint8Array(),
-      mediaType: (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase(),
-      requestId: response.locals['requestId'],
-    });
-    response.status(operation.status ?? (operation.answer ? 200 : 204));
-    if (operation.answer) response.json(result);
-    else response.end();
+      rawBody: operation.raw ? bytesOf(request) : new Uint8Array(),
+      mediaType: (request.get('content-type') ?? '').split(';')[0]!.trim().toLowerCase(),
+      requestId,
+    };
+    return async () => {
+      try {
+        return success(operation, await operation.run(context));
+      } catch (thrown) {
+        return this.failure(thrown, request);
+      }
+    };
+  }
+
+  readonly problems: ErrorRequestHandler = async (thrown, request, response, next) => {
+    // Headers are out: only the connection can still say that the answer is not whole.
+    if (response.headersSent) return next(thrown);
+    await this.finish(request, response, this.failure(thrown, request));
   };
+
+  private failure(thrown: unknown, { method, path }: Request): Outcome {
+    const outcome = problemOutcome(thrown);
+    if (outcome.status >= 500) this.log.error({ err: thrown, method, path }, 'control request failed');
+    return outcome;
+  }
+
+  private async finish(request: Request, response: Response, outcome: Outcome): Promise<void> {
+    const { operation, principal, requestId, since } = asked(response);
+    const replayed = 'Idempotency-Replayed' in outcome.headers;
+    if (operation && principal && operation.method !== 'GET' && !replayed) {
+      await this.options.audit?.write(principal.tenant, {
+        requestId,
+        key: principal.key,
+        operation: operation.id,
+        path: request.originalUrl.split('?')[0]!,
+        status: outcome.status,
+        ...(outcome.code === undefined ? {} : { code: outcome.code }),
+        ...(request.ip === undefined ? {} : { address: request.ip }),
+      });
+    }
+    if (operation) this.options.answered?.(operation, outcome.status, (performance.now() - since) / 1_000);
+    response.set({ ...outcome.headers, 'X-Request-Id': requestId }).status(outcome.status);
+    response.end(request.method === 'HEAD' ? undefined : outcome.body);
+  }
+}
+
+function success(
+  { status, answer, mediaType = 'application/json; charset=utf-8' }: Operation,
+  result: unknown,
+): Outcome {
+  if (!answer) return { status: status ?? 204, headers: {} };
+  const body = typeof result === 'string' ? result : JSON.stringify(result);
+  return { status: status ?? 200, headers: { 'Content-Type': mediaType }, body };
 }
 
 /** Paths in the order in which they were given. */

@@ -7,6 +7,8 @@ import type {
   refusalSchema,
   reloadSchema,
   roomSchema,
+  socketSchema,
+  ticketSchema,
 } from './views.ts';
 
 /** Who asks. */
@@ -47,4 +49,41 @@ export interface ControlBackend {
   migrate(roomId: string, to: string): Promise<MigrateResult>;
   drain(host: string, deadlineMs?: number): Promise<DrainResult>;
   reload(options: ReloadOptions): Promise<ReloadResult>;
+}
+
+/** A hosted socket as its tenant sees it. */
+export type SocketView = z.infer<typeof socketSchema>;
+/** A socket that is still to be opened, by whoever has the token. */
+export type SocketTicket = z.infer<typeof ticketSchema>;
+
+/** With whom a socket is to be linked: one or several others, or those who ask for the same group. */
+export type LinkWish = { peer: string } | { peers: string[] } | { group: string; size: number };
+
+/**
+ * The hosted sockets of all hosts. An id of another tenant is one that does not exist: `BATON_SOCKET_NOT_FOUND`.
+ * Failures are `BatonError`s.
+ */
+export interface SocketsBackend {
+  /**
+   * By id, those after `after`.
+   * @returns `next`: the id to go on after; absent when these were the last
+   */
+  list(query: {
+    tenant: string;
+    mapping?: string;
+    after?: string;
+    limit: number;
+  }): Promise<{ sockets: SocketView[]; next?: string }>;
+  get(tenant: string, id: string): Promise<SocketView>;
+  close(tenant: string, id: string, close: { code?: number; reason?: string }): Promise<void>;
+  /** To the socket's own client. */
+  send(tenant: string, id: string, message: { data: Uint8Array; text: boolean }): Promise<void>;
+  /** @returns the socket as it is then: linked, or waiting for those it wants */
+  link(tenant: string, id: string, wish: LinkWish): Promise<SocketView>;
+  unlink(tenant: string, id: string): Promise<SocketView>;
+  /** @throws BATON_MAPPING_NOT_FOUND, or that of a quota */
+  allocate(
+    tenant: string,
+    socket: { mapping: string; playerId: string; attributes?: Record<string, unknown> },
+  ): Promise<SocketTicket>;
 }

@@ -1,4 +1,4 @@
-// What the operations on hosts and rooms answer with.
+// What the operations on hosts, rooms and sockets answer with.
 import { z } from 'zod';
 
 const count = z.number().int().min(0);
@@ -86,3 +86,31 @@ export const reloadSchema = z
     seconds: z.number(),
   })
   .meta({ id: 'Reload' });
+
+const attributes = z.record(z.string(), z.unknown());
+
+export const socketSchema = z
+  .object({
+    socketId: z.string(),
+    tenant: z.string(),
+    mapping: z.string(),
+    mappingVersion: z.number().int().meta({ description: 'Version of the mapping that it opened with' }),
+    playerId: z.string(),
+    status: z.enum(['opening', 'open', 'waiting', 'linked']),
+    peers: z.array(z.string()),
+    alias: z.string().optional(),
+    attributes: attributes.optional().meta({ description: 'Kept on it by its functions' }),
+    host: z.string(),
+    epoch: z.number().int(),
+    openedAt: z.number().meta({ description: 'Unix time in ms' }),
+    speech: z.string().meta({ description: 'How its client speaks: `colyseus`, `baton.v1`, `baton.raw.v1`' }),
+  })
+  .meta({ id: 'Socket' });
+
+export const ticketSchema = z
+  .object({
+    socketId: z.string().meta({ description: 'The id that the socket will have' }),
+    token: z.string().meta({ description: 'Opens it, once, in place of the token of a player' }),
+    expires: z.number().meta({ description: 'Unix time in ms' }),
+  })
+  .meta({ id: 'SocketTicket' });

@@ -1,21 +1,33 @@
 // The control API shares the service's port: its paths are answered before the app sees them.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Operation } from '../control/index.ts';
 import { limitMatchmaking } from './body-limit.ts';
-
-const CONTROL_PATH = /^\/(?:v1\/(?:hosts|rooms|reload)(?:[/?]|$)|healthz(?:\?|$)|readyz(?:\?|$))/;
 
 type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
-/** @param control an express app or router */
-export function interceptControl(server: Server, control: Handler): void {
+/** @param control what `createControl` made of the operations */
+export function interceptControl(server: Server, control: Handler, operations: Operation[]): void {
+  const isControl = pathsOf(operations);
   const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean;
   server.emit = ((event: string, ...args: unknown[]) => {
     const request = args[0] as IncomingMessage;
     if (event !== 'request') return emit(event, ...args);
-    if (!CONTROL_PATH.test(request.url ?? '')) {
+    if (!isControl.test(request.url ?? '')) {
       return limitMatchmaking(request, args[1] as ServerResponse) ? emit(event, ...args) : true;
     }
     control(request, args[1] as ServerResponse, () => emit(event, ...args));
     return true;
   }) as typeof server.emit;
+}
+
+/** All below `/v1/hosts`, where one operation is `/v1/hosts/{id}/drain`; of other paths the app's own routes have them. */
+function pathsOf(operations: Operation[]): RegExp {
+  const starts = operations.map(({ path }) =>
+    path
+      .split('/')
+      .slice(1, path.startsWith('/v1/') ? 3 : 2)
+      .join('/'),
+  );
+  const literal = [...new Set([...starts, 'v1/docs'])].map((start) => start.replaceAll('.', '\\.'));
+  return new RegExp(`^/(?:${literal.join('|')})(?:[/?]|$)`);
 }

@@ -3,9 +3,15 @@ import inspector from 'node:inspector';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { matchMaker } from '@colyseus/core';
-import express from 'express';
 import { AddressGuard } from '../calls/index.ts';
-import { createControl, operationsOf, type ReloadOptions, type ReloadResult } from '../control/index.ts';
+import {
+  AuditLog,
+  createControl,
+  IdempotencyKeys,
+  operationsOf,
+  type ReloadOptions,
+  type ReloadResult,
+} from '../control/index.ts';
 import { asBatonError, BatonError, reloadFailed } from '../errors.ts';
 import { Handoff, noPeers, type Peers } from '../handoff/index.ts';
 import { loadConfig } from '../mappings/index.ts';
@@ -139,15 +145,20 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     drained: () => send({ type: 'drained' }),
     reload: askForReload,
   });
-  const control = express().use(
-    createControl({
-      operations: operationsOf({ service: backend }),
-      token: settings.controlToken,
-      log: hostLog,
-      unready: () => (store.connected ? undefined : 'the store is away'),
-    }),
-  );
-  interceptControl(app.transport.server!, control);
+  const audit = new AuditLog(store.presence, hostLog);
+  const operations = operationsOf({
+    service: backend,
+    audit,
+    unready: () => (store.connected ? undefined : 'the store is away'),
+  });
+  const control = createControl({
+    operations,
+    token: settings.controlToken,
+    audit,
+    idempotency: new IdempotencyKeys(store, hostLog),
+    log: hostLog,
+  });
+  interceptControl(app.transport.server!, control, operations);
   const requests = new OpenRequests(app.transport.server!);
   // Colyseus looks after dead processes before it listens, for seconds: nobody sends rooms here until that is done
   registration.record.state = 'draining';

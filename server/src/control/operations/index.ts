@@ -1,14 +1,30 @@
+import type { AuditLog } from '../audit.ts';
 import type { Operation } from '../operation.ts';
-import type { ControlBackend } from '../types.ts';
+import type { ControlBackend, SocketsBackend } from '../types.ts';
+import { auditOperations } from './audit.ts';
+import { documentOperations } from './document.ts';
 import { hostOperations } from './hosts.ts';
+import { probeOperations } from './probes.ts';
 import { roomOperations } from './rooms.ts';
+import { socketOperations } from './sockets.ts';
 
 /** What the operations stand on. */
 export interface Backends {
   service: ControlBackend;
+  sockets?: SocketsBackend;
+  audit?: AuditLog;
+  /** Why the host should get no traffic; `undefined` = it should. Default: it always should. */
+  unready?: () => string | undefined | Promise<string | undefined>;
 }
 
 /** All operations of the control API. */
-export function operationsOf(backends: Backends): Operation[] {
-  return [...hostOperations(backends.service), ...roomOperations(backends.service)];
+export function operationsOf({ service, sockets, audit, unready }: Backends): Operation[] {
+  const operations = [
+    ...hostOperations(service),
+    ...roomOperations(service),
+    ...(sockets ? socketOperations(sockets) : []),
+    ...(audit ? auditOperations(audit) : []),
+    ...probeOperations(unready),
+  ];
+  return [...operations, ...documentOperations(operations)];
 }

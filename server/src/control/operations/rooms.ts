@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { idIn, type Operation, operation } from '../operation.ts';
+import { nextCursor, pageOf, pageQuery } from '../page.ts';
 import type { ControlBackend } from '../types.ts';
 import { migrateSchema, roomSchema } from '../views.ts';
 
@@ -12,9 +13,13 @@ export function roomOperations(backend: ControlBackend): Operation[] {
       summary: 'Rooms of all hosts',
       tag: 'rooms',
       scope: 'hosts:read',
-      answer: z.object({ rooms: z.array(roomSchema) }),
+      query: pageQuery,
+      answer: z.object({ rooms: z.array(roomSchema), next: nextCursor }),
       errors: ['BATON_STORE_UNAVAILABLE'],
-      run: async () => ({ rooms: await backend.rooms() }),
+      async run({ query }) {
+        const { items, ...next } = pageOf(await backend.rooms(), ({ roomId }) => roomId, query);
+        return { rooms: items, ...next };
+      },
     }),
     operation({
       id: 'migrateRoom',
