@@ -3,10 +3,19 @@ import { blackout } from './blackout.ts';
 import { drain } from './drain.ts';
 import { idle } from './idle.ts';
 import { join } from './join.ts';
-import { relay } from './relay.ts';
+import { open } from './open.ts';
+import { linkRelay, relay } from './relay.ts';
 import { Report } from './report.ts';
 
-const benches: Record<string, (report: Report) => Promise<void>> = { relay, idle, blackout, drain, join };
+const benches: Record<string, (report: Report) => Promise<void>> = {
+  relay,
+  idle,
+  blackout,
+  drain,
+  join,
+  open,
+  'link-relay': linkRelay,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

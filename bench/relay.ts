@@ -1,8 +1,8 @@
-// CPU time of the server process per message that one client sends and the other of its room gets.
+// CPU time of the server process per message that one client sends and the other of its room, or link, gets.
 import { setTimeout as after } from 'node:timers/promises';
 import { Child } from './child.ts';
 import { median, progress, type Report } from './report.ts';
-import { everyone, type Measured, type Subject } from './subjects.ts';
+import { batonSockets, colyseus, everyone, type Measured, type Subject, uws, ws } from './subjects.ts';
 
 const SIZE = 64;
 const FULL = { pairs: 100, rounds: 3, roundMs: 1500, warmUpMs: 700 };
@@ -23,12 +23,9 @@ async function launch(subject: Subject, count: number): Promise<Running | undefi
   const started = await subject.start();
   if (!started) return undefined;
   const swarm = new Child('clients/swarm.ts', { execArgv: ['--disable-warning=ExperimentalWarning'] });
-  await swarm.call('pairs', {
-    port: started.port,
-    dialect: subject.dialect,
-    count,
-    prefix: subject.name,
-  });
+  const { port } = started;
+  const { dialect, name: prefix, mapping } = subject;
+  await swarm.call('pairs', { port, dialect, count, prefix, mapping });
   return { subject, server: started.server, swarm };
 }
 
@@ -66,16 +63,23 @@ async function round(
   };
 }
 
-export async function relay(report: Report): Promise<void> {
+/** Two-player rooms that relay. */
+export const relay = (report: Report) => compare(report, everyone, CASES);
+
+/** Sockets that a function linked, against rooms of stock Colyseus and servers without rooms. */
+export const linkRelay = (report: Report) =>
+  compare(report, [batonSockets, colyseus, ws, uws], CASES.slice(0, 2));
+
+async function compare(report: Report, subjects: Subject[], cases: typeof CASES): Promise<void> {
   const { pairs, rounds, roundMs, warmUpMs } = report.quick ? QUICK : FULL;
   const running: Running[] = [];
   try {
-    for (const subject of everyone) {
+    for (const subject of subjects) {
       progress(`starting ${subject.name}`);
       const one = await launch(subject, pairs);
       if (one) running.push(one);
     }
-    for (const { name, hz, kind } of CASES) {
+    for (const { name, hz, kind } of cases) {
       // Raw servers do not know values; they take part where everyone relays bytes.
       const taking = running.filter(({ subject }) => kind === 'bytes' || subject.dialect === 'colyseus');
       for (const one of taking) await round(one, hz, kind, warmUpMs);

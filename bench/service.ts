@@ -19,11 +19,13 @@ interface HostOptions {
   hosts: number;
   nodeArgs?: string[];
   env?: Record<string, string>;
+  /** File with function mappings. */
+  mappings?: string | undefined;
 }
 
 async function start(
   runtimeDir: string,
-  { app: file, hosts, nodeArgs = [], env }: HostOptions,
+  { app: file, hosts, nodeArgs = [], env, mappings }: HostOptions,
 ): Promise<BenchService> {
   const app = fileURLToPath(new URL(file, import.meta.url));
   const program = hostProgram(app, runtimeDir);
@@ -33,6 +35,7 @@ async function start(
     port: 0,
     host: '127.0.0.1',
     runtimeDir,
+    ...(mappings ? { mappings: fileURLToPath(new URL(mappings, import.meta.url)) } : {}),
     program: {
       ...program,
       nodeArgs: [...program.nodeArgs, ...nodeArgs],
@@ -71,10 +74,14 @@ export class MeasuredHost {
     this.#meter = meter;
   }
 
-  static async start(nodeArgs: string[], env: Record<string, string>): Promise<MeasuredHost> {
+  static async start(
+    nodeArgs: string[],
+    env: Record<string, string>,
+    mappings?: string,
+  ): Promise<MeasuredHost> {
     const dir = await newDir();
     const meter = join(dir, 'meter.sock');
-    const host = { app: 'apps/pairs.config.ts', hosts: 1, nodeArgs };
+    const host = { app: 'apps/pairs.config.ts', hosts: 1, nodeArgs, mappings };
     return new MeasuredHost(await start(dir, { ...host, env: { ...env, BATON_BENCH_METER: meter } }), meter);
   }
 

@@ -14,6 +14,8 @@ export interface Measured {
 export interface Subject {
   name: string;
   dialect: 'colyseus' | 'raw';
+  /** Whose function links two and two; without one the server does by itself. */
+  mapping?: string;
   /** @param compact for memory: keep freed memory from hiding what is in use */
   start(compact?: boolean): Promise<{ server: Measured; port: number } | undefined>;
 }
@@ -52,7 +54,7 @@ function node20(): string | undefined {
     .find((path) => spawnSync(path, ['-v'], { encoding: 'utf8', timeout: 5000 }).stdout?.startsWith('v20.'));
 }
 
-const uws: Subject = {
+export const uws: Subject = {
   name: 'uws',
   dialect: 'raw',
   async start() {
@@ -81,6 +83,24 @@ export const baton: Subject = {
     const flags = ['--expose-gc', ...(compact ? COMPACT_FLAGS : [])];
     const server = await MeasuredHost.start(flags, compact ? COMPACT : {});
     return { server, port: server.port };
+  },
+};
+/** The same with functions in a process beside it. */
+export const batonSockets: Subject = {
+  name: 'baton',
+  dialect: 'raw',
+  mapping: 'pairs',
+  async start(compact) {
+    const functions = new Child('servers/functions.ts', { execArgv });
+    const url = `http://127.0.0.1:${await functions.call<number>('listen')}`;
+    const flags = ['--expose-gc', ...(compact ? COMPACT_FLAGS : [])];
+    const env = { ...(compact ? COMPACT : {}), BATON_BENCH_FUNCTIONS: url };
+    const server = await MeasuredHost.start(flags, env, 'apps/mappings.config.ts');
+    const stop = async () => {
+      await server.stop();
+      await functions.stop();
+    };
+    return { server: { call: (method) => server.call(method), stop }, port: server.port };
   },
 };
 export const colyseus = here('servers/colyseus.ts', 'colyseus', 'colyseus');

@@ -32,7 +32,7 @@ export class LeanClient {
     this.socket = socket;
   }
 
-  static async open(port: number, path: string): Promise<LeanClient> {
+  static async open(port: number, path: string, protocol?: string): Promise<LeanClient> {
     let client: LeanClient | undefined;
     const onread = {
       buffer: Buffer.allocUnsafeSlow(65_536),
@@ -52,7 +52,8 @@ export class LeanClient {
     });
     socket.write(
       `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        `Sec-WebSocket-Key: ${key}==\r\nSec-WebSocket-Version: 13\r\n\r\n`,
+        `Sec-WebSocket-Key: ${key}==\r\nSec-WebSocket-Version: 13\r\n` +
+        `${protocol ? `Sec-WebSocket-Protocol: ${protocol}\r\n` : ''}\r\n`,
     );
     if (!(await upgraded)) throw new Error(`the upgrade of ${path} was refused`);
     return client;

@@ -17,7 +17,7 @@ export async function reserveSeat(port: number, method: string, room: string): P
   const response = await fetch(`http://127.0.0.1:${port}/matchmake/${method}/${room}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: '{}',
+    body: '{"token":"p"}',
     signal: AbortSignal.timeout(20_000),
   });
   const seat = (await response.json()) as Seat & { error?: string };

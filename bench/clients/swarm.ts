@@ -46,6 +46,27 @@ async function connectPair(port: number, dialect: Dialect, name: string): Promis
   return [first, await joinRoom(port, await reserveSeat(port, 'joinById', seat.roomId))];
 }
 
+/** A hosted socket in one round trip. Resolves when its function has answered. */
+async function openSocket(port: number, mapping: string, token: string): Promise<LeanClient> {
+  const client = await LeanClient.open(port, `/v1/socket/${mapping}?token=${token}`, 'baton.v1');
+  await new Promise<void>((resolve, reject) => {
+    client.onMessage = () => resolve();
+    client.onClose = (code) => reject(new Error(`closed with ${code} while opening`));
+  });
+  return client;
+}
+
+/** Two sockets that the mapping's function links; resolves when both have heard of it. */
+async function linkedPair(port: number, mapping: string, n: number): Promise<LeanClient[]> {
+  const one = await openSocket(port, mapping, `a${n}`);
+  const linked = new Promise<void>((resolve) => {
+    one.onMessage = () => resolve();
+  });
+  const other = await openSocket(port, mapping, `b${n}`);
+  await linked;
+  return [one, other];
+}
+
 /** Runs `tasks` with at most `width` at once. */
 async function inTurns<T>(tasks: (() => Promise<T>)[], width: number): Promise<T[]> {
   const results: T[] = [];
@@ -76,14 +97,23 @@ serveCalls({
     dialect,
     count,
     prefix,
+    mapping,
   }: {
     port: number;
     dialect: Dialect;
     count: number;
     prefix: string;
+    mapping?: string;
   }) {
-    const tasks = Array.from({ length: count }, (_, n) => () => connectPair(port, dialect, `${prefix}-${n}`));
-    clients = (await inTurns(tasks, 8)).flat();
+    const pair = (n: number) => () =>
+      mapping ? linkedPair(port, mapping, n) : connectPair(port, dialect, `${prefix}-${n}`);
+    // A function links whoever comes next: one pair after the other.
+    clients = (
+      await inTurns(
+        Array.from({ length: count }, (_, n) => pair(n)),
+        mapping ? 1 : 8,
+      )
+    ).flat();
     for (const client of clients) watch(client, dialect);
     return clients.length;
   },
@@ -95,6 +125,16 @@ serveCalls({
     );
     for (const client of joined) watch(client, 'colyseus');
     clients.push(...joined);
+    return clients.length;
+  },
+  /** Plain clients that open sockets on a mapping; each is open when the first event of the service is there. */
+  async sockets({ port, room, count }: { port: number; room: string; count: number }) {
+    const opened = await inTurns(
+      Array.from({ length: count }, (_, n) => () => openSocket(port, room, `p${n}`)),
+      4,
+    );
+    for (const client of opened) watch(client, 'raw');
+    clients.push(...opened);
     return clients.length;
   },
   start({ dialect, kind, size, hz }: { dialect: Dialect; kind: string; size: number; hz: number }) {
