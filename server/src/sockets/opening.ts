@@ -151,10 +151,10 @@ export class Opening {
         ...(remoteAddress ? { remoteAddress } : {}),
       });
       const room = await makeRoom(player, speech, context.ip);
-      early.flowTo(room);
       const inner = internals(room);
       inner._reservedSeats[client.sessionId] = [options, { playerId: player.playerId }, false, false];
       const joined = inner._onJoin(client, context, {});
+      early.flowTo(room); // the client is one of the room's by now
       await joined;
       early.end();
     } catch (error) {
