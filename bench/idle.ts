@@ -1,8 +1,8 @@
-// Memory of the server process per client that sits in a room and does nothing.
+// Memory of the server process per client that sits in a room, or per hosted socket, and does nothing.
 import { setTimeout as after } from 'node:timers/promises';
 import { Child } from './child.ts';
 import { median, progress, type Report } from './report.ts';
-import { baton, colyseus, type Measured, type Subject } from './subjects.ts';
+import { baton, batonSockets, colyseus, type Measured, type Subject } from './subjects.ts';
 
 const FULL = { clients: 2000, first: 200, rounds: 3 };
 const QUICK = { clients: 20, first: 2, rounds: 1 };
@@ -31,9 +31,10 @@ async function measure(subject: Subject, first: number, clients: number): Promis
   const swarm = new Child('clients/swarm.ts', { execArgv: ['--disable-warning=ExperimentalWarning'] });
   try {
     // Code is compiled before the first measurement.
-    await swarm.call('crowd', { port, room: 'crowd', count: first });
+    const [method, room] = subject.mapping ? ['sockets', 'alone'] : ['crowd', 'crowd'];
+    await swarm.call(method!, { port, room, count: first });
     const before = await settled(server);
-    await swarm.call('crowd', { port, room: 'crowd', count: clients }, 120_000);
+    await swarm.call(method!, { port, room, count: clients }, 120_000);
     const end = await settled(server);
     const { closed } = await swarm.call<{ closed: number }>('counts');
     if (closed > 0) throw new Error(`${subject.name}: ${closed} clients lost their connection`);
@@ -45,7 +46,7 @@ async function measure(subject: Subject, first: number, clients: number): Promis
 
 export async function idle(report: Report): Promise<void> {
   const { clients, first, rounds } = report.quick ? QUICK : FULL;
-  const subjects = [baton, colyseus].map((subject) => ({ subject, values: [] as Memory[] }));
+  const subjects = [baton, colyseus, batonSockets].map((subject) => ({ subject, values: [] as Memory[] }));
   for (let n = 0; n < rounds; n++)
     for (const { subject, values } of subjects) {
       progress(`${subject.name}: ${clients} clients, round ${n + 1} of ${rounds}`);
@@ -54,17 +55,19 @@ export async function idle(report: Report): Promise<void> {
   progress('');
   for (const { subject, values } of subjects) {
     const kib = (pick: (memory: Memory) => number) => median(values.map(pick)) / 1024;
+    const what = `${clients} ${subject.mapping ? 'hosted sockets' : 'clients'}`;
+    const unit = subject.mapping ? 'KiB/socket' : 'KiB/client';
     report.add(
-      `${clients} clients`,
+      what,
       subject.name,
       kib(({ inUse }) => inUse),
-      'KiB/client',
+      unit,
     );
     report.add(
-      `${clients} clients RSS`,
+      `${what} RSS`,
       subject.name,
       kib(({ rss }) => rss),
-      'KiB/client',
+      unit,
     );
   }
 }
