@@ -109,7 +109,7 @@ export class Opening {
   /** A room with a seat on this host, asked for by whichever host the player came to. */
   async reserve(player: Player, options: unknown, remoteAddress?: string): Promise<Seat> {
     const room = await makeRoom(player, 'colyseus', remoteAddress);
-    const sessionId = generateId();
+    const sessionId = newId();
     await internals(room)._reserveSeat(sessionId, options, { playerId: player.playerId });
     return { roomId: room.roomId, sessionId, processId: matchMaker.processId };
   }
@@ -135,7 +135,7 @@ export class Opening {
       if (there && (await this.options.handOver(arrival, there))) return;
     }
     const protocol = [...arrival.protocols].find((name) => PLAIN_SPEECH.has(name)) ?? '';
-    const client = arrival.accept(generateId(), protocol);
+    const client = arrival.accept(newId(), protocol);
     if (client) await this.open(client, mapping, arrival, (protocol || 'baton.raw.v1') as Speech);
   }
 
@@ -185,8 +185,11 @@ function describe(error: unknown): { code: number; name?: string; message: strin
   return { code: CloseCode.openFailed, name: 'BATON_INTERNAL', message: 'The socket could not be opened.' };
 }
 
+/** In one piece: what generateId() answers is a chain of strings, one for each character, that lives as long as it. */
+const newId = () => Buffer.from(generateId(), 'latin1').toString('latin1');
+
 async function makeRoom(player: Player, speech: Speech, remoteAddress?: string): Promise<SocketRoom> {
-  const { roomId } = await matchMaker.handleCreateRoom(SOCKET_ROOM, {});
+  const { roomId } = await matchMaker.handleCreateRoom(SOCKET_ROOM, {}, undefined, newId());
   const room = matchMaker.getLocalRoomById(roomId) as unknown as SocketRoom;
   room.begin(player, speech, remoteAddress);
   return room;

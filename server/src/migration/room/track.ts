@@ -25,6 +25,9 @@ export interface Subscription {
   listener: (message: any) => unknown;
 }
 
+const NO_TIMERS: ReadonlySet<string> = new Set();
+
+/** Collections that most rooms never need are made when they are first asked for. */
 export class RoomTrack {
   phase: RoomPhase = 'creating';
   /** True from the construction of a shell for an arriving room until the room is activated here. */
@@ -34,16 +37,13 @@ export class RoomTrack {
   /** Calls in flight, label → count; a room only moves when it is empty. */
   readonly busy = new Map<string, number>();
   busyCount = 0;
-  private readonly idleWaiters = new Set<() => void>();
-  private readonly arrivalWaiters: (() => void)[] = [];
-  /** sessionId → when its seat was reserved (ms, Date.now()) and for how long (s). */
-  readonly seats = new Map<string, { at: number; seconds: number }>();
-  /** sessionId → what its expiry does, while the room is frozen. */
-  readonly pausedSeats = new Map<string, () => void>();
-  /** reconnectionToken → the departure that is being waited for. */
-  readonly departures = new Map<string, Departure>();
-  /** Departures replayed by a restore: the client → seconds its seat is still held. */
-  readonly replayed = new Map<unknown, number>();
+  private idleWaiters: Set<() => void> | undefined;
+  private arrivalWaiters: (() => void)[] | undefined;
+  private seatTimes: Map<string, { at: number; seconds: number }> | undefined;
+  private stoppedSeats: Map<string, () => void> | undefined;
+  private awaited: Map<string, Departure> | undefined;
+  private replays: Map<unknown, number> | undefined;
+  private late: Set<string> | undefined;
   simulation: Simulation | undefined;
   /** The room ended its loop by setTimestep() without a callback. */
   loopEnded = false;
@@ -56,15 +56,38 @@ export class RoomTrack {
   /** Date.now() of the last broadcastPatch(), so that a moved room keeps its rhythm. */
   lastPatchAt = 0;
   /** Timers of onCreate() that the target of the move under way does not have. */
-  missingTimers: ReadonlySet<string> = new Set();
+  missingTimers = NO_TIMERS;
   /** How often this room has moved since it was created. */
   moves = 0;
   /** How long its last move kept it still (ms). */
   lastBlackoutMs: number | undefined;
-  /** Topics subscribed through `this.presence` after onCreate(): their callbacks exist on this host only. */
-  readonly lateSubscriptions = new Set<string>();
   /** What comes to the topics the room subscribed to; undefined without subscriptions. */
   mailbox: Mailbox | undefined;
+
+  /** sessionId → when its seat was reserved (ms, Date.now()) and for how long (s). */
+  get seats(): Map<string, { at: number; seconds: number }> {
+    return (this.seatTimes ??= new Map());
+  }
+
+  /** sessionId → what its expiry does, while the room is frozen. */
+  get pausedSeats(): Map<string, () => void> {
+    return (this.stoppedSeats ??= new Map());
+  }
+
+  /** reconnectionToken → the departure that is being waited for. */
+  get departures(): Map<string, Departure> {
+    return (this.awaited ??= new Map());
+  }
+
+  /** Departures replayed by a restore: the client → seconds its seat is still held. */
+  get replayed(): Map<unknown, number> {
+    return (this.replays ??= new Map());
+  }
+
+  /** Topics subscribed through `this.presence` after onCreate(): their callbacks exist on this host only. */
+  get lateSubscriptions(): Set<string> {
+    return (this.late ??= new Set());
+  }
 
   enter(label: string): void {
     this.busyCount++;
@@ -75,18 +98,19 @@ export class RoomTrack {
     const left = (this.busy.get(label) ?? 1) - 1;
     if (left > 0) this.busy.set(label, left);
     else this.busy.delete(label);
-    if (--this.busyCount === 0) for (const wake of [...this.idleWaiters]) wake();
+    if (--this.busyCount === 0 && this.idleWaiters) for (const wake of [...this.idleWaiters]) wake();
   }
 
   /** Resolves when this arriving room runs here; never when its shell is thrown away. */
   arrived(): Promise<void> {
-    return this.shell ? new Promise((resolve) => this.arrivalWaiters.push(resolve)) : Promise.resolve();
+    if (!this.shell) return Promise.resolve();
+    return new Promise((resolve) => (this.arrivalWaiters ??= []).push(resolve));
   }
 
   goLive(): void {
     this.shell = false;
     this.phase = 'live';
-    for (const wake of this.arrivalWaiters.splice(0)) wake();
+    for (const wake of this.arrivalWaiters?.splice(0) ?? []) wake();
   }
 
   /** Counts a promise as a call in flight until it settles; passes any value through. */
@@ -107,13 +131,14 @@ export class RoomTrack {
   idle(ms: number): Promise<void> {
     if (this.busyCount === 0) return Promise.resolve();
     return new Promise((resolve) => {
+      const waiters = (this.idleWaiters ??= new Set());
       const wake = () => {
-        this.idleWaiters.delete(wake);
+        waiters.delete(wake);
         clearTimeout(timer);
         resolve();
       };
       const timer = setTimeout(wake, ms);
-      this.idleWaiters.add(wake);
+      waiters.add(wake);
     });
   }
 
