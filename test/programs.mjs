@@ -11,7 +11,10 @@ const PROGRAMS = {
   haproxy: ['haproxy'],
   openssl: ['openssl'],
   bsdutils: ['script'],
+  'python3-websockets': ['python3'],
 };
+/** Debian package → how to see that the program found for it has what is wanted. */
+const PROOFS = { 'python3-websockets': ['-c', 'import websockets'] };
 const FOLDERS = [
   ...(process.env.PATH ?? '').split(delimiter),
   '/usr/sbin',
@@ -24,10 +27,14 @@ const FOLDERS = [
 export function findProgram(name) {
   for (const folder of FOLDERS.filter(Boolean)) {
     for (const candidate of PROGRAMS[name] ?? [name]) {
+      const path = join(folder, candidate);
       try {
-        accessSync(join(folder, candidate), constants.X_OK);
-        return join(folder, candidate);
-      } catch {}
+        accessSync(path, constants.X_OK);
+      } catch {
+        continue;
+      }
+      const proof = PROOFS[name];
+      if (!proof || spawnSync(path, proof, { stdio: 'ignore', timeout: 10_000 }).status === 0) return path;
     }
   }
   return undefined;

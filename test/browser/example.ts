@@ -1,4 +1,5 @@
 // The example as a developer starts it (`npm start`), and a browser to look at it with.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -7,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { findProgram } from '../support/programs.ts';
 
 const launcher = fileURLToPath(new URL('../../examples/arena/start.mjs', import.meta.url));
 const READY_MS = 60_000;
@@ -81,13 +83,8 @@ export class Example {
 }
 
 export async function openBrowser(): Promise<Browser> {
-  const { findProgram } = (await import('../programs.mjs' as string)) as {
-    findProgram(name: string): string | undefined;
-  };
-  const executablePath = findProgram('chromium');
-  if (!executablePath) throw new Error('chromium is not installed; `npm test` installs it where it may');
   return chromium.launch({
-    executablePath,
+    executablePath: findProgram('chromium'),
     timeout: 60_000,
     args: ['--no-sandbox', '--headless=new', '--disable-dev-shm-usage'],
   });
