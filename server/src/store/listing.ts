@@ -5,8 +5,10 @@ import type { IRoomCache } from '@colyseus/core';
  * store's process need not load Colyseus, and because JSON has no dates and no infinity: `createdAt` and an
  * unlimited `maxClients` come back as what `IRoomCache` declares, not as a string and `null`.
  */
-export function parseListing(json: string): IRoomCache {
-  const parsed = JSON.parse(json) as Partial<IRoomCache>;
+export const parseListing = (json: string): IRoomCache => listingOf(JSON.parse(json));
+
+/** The same from what JSON.parse() made of it. */
+export function listingOf(parsed: Partial<IRoomCache>): IRoomCache {
   return {
     clients: 0,
     locked: false,

@@ -1,5 +1,5 @@
 import type { IRoomCache, MatchMakerDriver, SortOptions } from '@colyseus/core';
-import { applyUpdate } from '../listing.ts';
+import { applyUpdate, listingOf } from '../listing.ts';
 import { unawaited } from '../promises.ts';
 import type { EmbeddedLink } from './link.ts';
 
@@ -19,7 +19,12 @@ export class EmbeddedDriver implements MatchMakerDriver {
   }
 
   query(conditions: object, sortOptions?: SortOptions): Promise<IRoomCache<any>[]> {
-    return this.#link.request('room.query', [{ ...conditions }, sortOptions]);
+    return this.#find(conditions, sortOptions);
+  }
+
+  #find(conditions: object, sortOptions?: SortOptions, limit?: number): Promise<IRoomCache[]> {
+    const found = this.#link.request<IRoomCache[]>('room.query', [{ ...conditions }, sortOptions, limit]);
+    return unawaited(found.then((rooms) => rooms.map(listingOf)));
   }
 
   cleanup(processId: string): Promise<void> {
@@ -28,9 +33,14 @@ export class EmbeddedDriver implements MatchMakerDriver {
 
   /** With a `roomId` the other conditions do not count, as in RedisDriver. */
   findOne(conditions: Partial<IRoomCache>, sortOptions?: SortOptions): Promise<IRoomCache<any>> {
-    if (conditions.roomId !== undefined) return this.#link.request('room.get', [conditions.roomId]);
-    const found = this.#link.request<IRoomCache[]>('room.query', [{ ...conditions }, sortOptions, 1]);
-    return unawaited(found.then(([room]) => room as IRoomCache));
+    const { roomId } = conditions;
+    const found =
+      roomId === undefined
+        ? this.#find(conditions, sortOptions, 1).then(([room]) => room)
+        : this.#link
+            .request<IRoomCache | undefined>('room.get', [roomId])
+            .then((room) => room && listingOf(room));
+    return unawaited(found as Promise<IRoomCache>);
   }
 
   findByIds(roomIds: string[]): Promise<Map<string, IRoomCache>> {
@@ -42,7 +52,7 @@ export class EmbeddedDriver implements MatchMakerDriver {
     for (let at = 0; at < roomIds.length; at += idsPerRequest) {
       const ids = roomIds.slice(at, at + idsPerRequest);
       for (const room of await this.#link.request<IRoomCache[]>('room.findByIds', [ids])) {
-        found.set(room.roomId, room);
+        found.set(room.roomId, listingOf(room));
       }
     }
     return found;

@@ -137,7 +137,8 @@ class Connection implements Caller {
     try {
       const method = methods.get(name);
       if (!method) throw invalidRequest({ reason: `store: there is no method ${name.slice(0, 64)}` });
-      const result = method.run(this.#state, check(name, method.args, args), this);
+      const given = Array.isArray(args) ? args.map((value) => value ?? undefined) : args;
+      const result = method.run(this.#state, check(name, method.args, given), this);
       if (result instanceof Promise) {
         result.then(
           (value) => this.#reply(id as number, value),
@@ -152,7 +153,7 @@ class Connection implements Caller {
   }
 
   #reply(id: number, result: unknown): void {
-    const framed = frame([id, result]);
+    const framed = frame(result === undefined ? [id] : [id, result]);
     if (framed.length <= wireLimits.reply) this.#writer.send(framed);
     else this.#refuse(id, invalidRequest({ reason: `store: the answer has ${framed.length} bytes` }));
   }

