@@ -1,0 +1,36 @@
+// Where a function runs and how it is called; and how durations are written.
+import { z } from 'zod';
+
+const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000 };
+
+/** `"250ms"`, `"60s"`, `"2m"` or a number of milliseconds. */
+export const duration = z.union(
+  [
+    z.number().int().nonnegative(),
+    z
+      .string()
+      .regex(/^\d+(ms|s|m)$/)
+      .transform((text) => {
+        const [, amount, unit] = /^(\d+)(ms|s|m)$/.exec(text)!;
+        return Number(amount) * UNITS[unit!]!;
+      }),
+  ],
+  { error: 'expected a duration such as "250ms", "60s" or "2m"' },
+);
+
+/** `https://…`, `http://…`, or `function:NAME` for a function that the service runs itself. */
+const url = z.union([z.url({ protocol: /^https?$/ }), z.string().regex(/^function:[A-Za-z][\w-]{0,63}$/)], {
+  error: 'expected an http or https URL, or function:NAME',
+});
+
+export const endpointFields = {
+  url,
+  /** How long the function may take, all attempts together; default 5 s. */
+  timeout: duration.pipe(z.number().min(1).max(60_000)).default(5_000),
+  /** Attempts after the first one, when it was not reached or answered 5xx or 429. */
+  retries: z.number().int().min(0).max(5).default(2),
+  /** Also repeats a call that was sent and not answered: the function may have run. */
+  retryTimeouts: z.boolean().default(false),
+};
+
+export const endpoint = z.strictObject(endpointFields);
