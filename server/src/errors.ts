@@ -221,6 +221,11 @@ export const endpointForbidden = define(
   403,
   'Endpoints may not be at {url}: {reason}.',
 );
+export const endpointUnproven = define(
+  'BATON_ENDPOINT_UNPROVEN',
+  422,
+  'The endpoint {url} does not say that it wants calls: {reason}.',
+);
 export const callFailed = define(
   'BATON_CALL_FAILED',
   502,
@@ -260,6 +265,21 @@ export const tooManyMessages = define(
   'BATON_TOO_MANY_MESSAGES',
   429,
   'More than {limit} messages were sent within a second.',
+);
+export const receiveOverflow = define(
+  'BATON_RECEIVE_OVERFLOW',
+  413,
+  'More was sent than may wait for the receive function: {limit}.',
+);
+export const messageUnrouted = define(
+  'BATON_MESSAGE_UNROUTED',
+  422,
+  'No receive endpoint of mapping {mapping} takes this message.',
+);
+export const deadLetterNotFound = define(
+  'BATON_DEAD_LETTER_NOT_FOUND',
+  404,
+  'There is no dead letter {number}.',
 );
 export const tokenInvalid = define('BATON_TOKEN_INVALID', 401, 'The token is not accepted: {reason}');
 export const notFound = define('BATON_NOT_FOUND', 404, 'There is nothing at {path}.');

@@ -167,20 +167,49 @@ describe('at a time', () => {
     expect(await Promise.all(opened)).toHaveLength(300);
   });
 
-  test('10,000 wait, no more; one whose time is over does not, and its turn goes to the next', async () => {
+  test('10,000 of a tenant wait, no more; one whose time is over does not, and its turn goes to the next', async () => {
     const turns = new Turns();
-    for (let i = 0; i < 256; i++) expect(await turns.take(60_000)).toBe('taken');
+    for (let i = 0; i < 256; i++) expect(turns.take('a', 60_000)).toBe('taken');
     const order: number[] = [];
-    const late = turns.take(1);
+    const late = turns.take('a', 1);
     const waiting = Array.from({ length: 9_999 }, async (_, i) => {
-      expect(await turns.take(60_000)).toBe('taken');
+      expect(await turns.take('a', 60_000)).toBe('taken');
       order.push(i);
     });
-    expect(await turns.take(60_000)).toBe('full');
+    expect(turns.take('a', 60_000)).toBe('full');
     expect(await late).toBe('late');
-    for (let i = 0; i < 9_999; i++) turns.give();
+    for (let i = 0; i < 9_999; i++) turns.give('a');
     await Promise.all(waiting);
     expect(order).toEqual(Array.from({ length: 9_999 }, (_, i) => i));
+  });
+
+  test('each tenant has its own; when all are taken, tenants are served one after the other', async () => {
+    const turns = new Turns();
+    const order: string[] = [];
+    const wait = (tenant: string, most?: number) => {
+      const turn = turns.take(tenant, 60_000, most);
+      if (typeof turn === 'string') order.push(turn);
+      else void turn.then(() => order.push(tenant));
+    };
+    for (const tenant of ['a', 'b', 'c', 'd']) for (let i = 0; i < 256; i++) wait(tenant);
+    expect(order.splice(0)).toEqual(Array(1_024).fill('taken'));
+    for (const tenant of ['a', 'a', 'a', 'e', 'e', 'f']) wait(tenant);
+    for (let i = 0; i < 2; i++) turns.give('b');
+    for (let i = 0; i < 4; i++) turns.give('a');
+    await Promise.resolve();
+    expect(order.splice(0)).toEqual(['e', 'f', 'e', 'a', 'a', 'a']);
+    for (let i = 0; i < 3; i++) wait('small', 1);
+    turns.give('c');
+    turns.give('c');
+    await Promise.resolve();
+    expect(order.splice(0)).toEqual(['small']);
+    wait('small', 2);
+    await Promise.resolve();
+    expect(order.splice(0)).toEqual(['small']);
+    turns.give('small');
+    turns.give('small');
+    await Promise.resolve();
+    expect(order.splice(0)).toEqual(['small', 'small']);
   });
 });
 

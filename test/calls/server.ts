@@ -2,9 +2,11 @@
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { AddressGuard, Caller } from '../../server/src/calls/index.ts';
+import { AddressGuard, type CallEvent, Caller, type FunctionHosts } from '../../server/src/calls/index.ts';
 
 export interface Asked {
+  method: string;
+  url: string;
   headers: IncomingHttpHeaders;
   body: Buffer;
 }
@@ -19,6 +21,11 @@ export const json =
   (response) =>
     response.writeHead(200).end(JSON.stringify(value));
 
+export const raw =
+  (type: string, body: string | Uint8Array): Answer =>
+  (response) =>
+    response.writeHead(200, { 'content-type': type }).end(body);
+
 export const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
 
 /** @param answers to one call after the other; the last one to all that follow */
@@ -27,23 +34,45 @@ export async function functionServer(...answers: Answer[]) {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-    asked.push({ headers: request.headers, body: Buffer.concat(chunks) });
+    const { method = '', url: path = '' } = request;
+    asked.push({ method, url: path, headers: request.headers, body: Buffer.concat(chunks) });
     const answer = answers.length > 1 ? answers.shift()! : answers[0]!;
     answer(response);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const guard = new AddressGuard(['127.0.0.0/8']);
-  const caller = new Caller({ source: '/baton/h1', guard, secrets: [secret] });
-  const endpoint = { url: `http://127.0.0.1:${port}/`, timeout: 20_000, retries: 2, retryTimeouts: false };
-  const about = { mapping: 'duel', socketId: 's', playerId: 'p', epoch: 3, sequence: 1 };
-  const event = { ...about, type: 'open', data: {} } as const;
+  const url = `http://127.0.0.1:${port}/`;
+  const functions: FunctionHosts = {
+    resolve: async (tenant, name) => {
+      if (name === 'missing') throw new Error('there is none');
+      return { url: `${url}${tenant}/${name}`, headers: { 'x-run': '1' } };
+    },
+  };
+  const secrets = [secret];
+  const caller = new Caller({ source: '/baton/h1', guard, secrets: () => secrets, functions });
+  const endpoint = { url, timeout: 20_000, retries: 2, retryTimeouts: false };
+  const event: CallEvent = {
+    type: 'open',
+    tenant: 'default',
+    mapping: 'duel',
+    mappingVersion: 2,
+    socketId: 's',
+    playerId: 'p',
+    epoch: 3,
+    sequence: 1,
+    attributes: undefined,
+    contentType: 'application/json',
+    body: Buffer.from('{}'),
+  };
   return {
     asked,
     caller,
     endpoint,
     event,
-    open: (options: Partial<typeof endpoint> = {}) => caller.open({ ...endpoint, ...options }, event),
+    url,
+    open: async (options: Partial<typeof endpoint> = {}) =>
+      (await caller.call({ ...endpoint, ...options }, event)).actions,
     stop: async () => {
       await caller.shutdown();
       server.closeAllConnections();

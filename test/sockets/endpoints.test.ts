@@ -53,14 +53,21 @@ test('a call to such an address is not made, and the player does not learn which
   }).listen(0, '127.0.0.1');
   ends.push(() => server.close());
   await once(server, 'listening');
-  const caller = new Caller({ source: '/baton/h1', guard: new AddressGuard(), secrets: [] });
+  const caller = new Caller({ source: '/baton/h1', guard: new AddressGuard(), secrets: () => [] });
   ends.push(() => caller.shutdown());
   const { port } = server.address() as AddressInfo;
-  const about = { mapping: 'duel', socketId: 's', playerId: 'p', epoch: 1, sequence: 1 };
-  const event = { ...about, type: 'open', data: {} } as const;
-  const call = caller.open(
+  const about = { tenant: 'default', mapping: 'duel', mappingVersion: 1, socketId: 's', playerId: 'p' };
+  const call = caller.call(
     { url: `http://127.0.0.1:${port}/`, timeout: 5_000, retries: 2, retryTimeouts: false },
-    event,
+    {
+      ...about,
+      type: 'open',
+      epoch: 1,
+      sequence: 1,
+      attributes: undefined,
+      contentType: 'application/json',
+      body: Buffer.from('{}'),
+    },
   );
   await expect(call).rejects.toMatchObject({
     code: 'BATON_CALL_FAILED',

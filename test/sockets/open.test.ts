@@ -7,7 +7,7 @@ import { openStore } from '../../server/src/store/index.ts';
 import { silentLog } from '../../server/src/telemetry/index.ts';
 import { until } from '../support/service.ts';
 import { secret } from './fixtures/secret.ts';
-import { World } from './support.ts';
+import { attributesOf, World } from './support.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -103,7 +103,8 @@ describe('the open call', () => {
     await player.leave();
     await until(() => world.functions.of('close', player.id).length > 0, 'the close call');
     const [call] = world.functions.of('close', player.id);
-    expect(JSON.parse(call!.body)).toEqual({ reason: 'left', attributes: { rank: 7 } });
+    expect(JSON.parse(call!.body)).toEqual({ reason: 'left' });
+    expect(attributesOf(call!)).toEqual({ rank: 7 });
     expect(call!.headers).toMatchObject({ 'ce-mapping': 'script', 'ce-playerid': 'sender' });
   });
 });
@@ -177,8 +178,8 @@ test('a close call that its function does not take is kept as a dead letter', as
   const path = `${world.service.runtimeDir}/store.sock`;
   const store = await openStore({ kind: 'embedded', path, log: silentLog });
   const letters = new DeadLetters(store.presence);
-  await until(async () => (await letters.newest()).length > 0, 'the dead letter');
-  const [letter] = await letters.newest();
+  await until(async () => (await letters.newest('default')).length > 0, 'the dead letter');
+  const [letter] = await letters.newest('default');
   const calls = world.functions.calls.filter(({ headers }) => headers['ce-playerid'] === 'mourned').slice(1);
   expect(calls.map(({ headers }) => headers['ce-id'])).toEqual([letter!.callId, letter!.callId]);
   expect(letter).toMatchObject({
@@ -191,8 +192,10 @@ test('a close call that its function does not take is kept as a dead letter', as
       playerId: 'mourned',
       epoch: 1,
       sequence: 2,
-      data: { reason: 'left', attributes: { rank: 7 } },
+      attributes: { rank: 7 },
+      contentType: 'application/json',
     },
+    body: Buffer.from('{"reason":"left"}').toString('base64'),
   });
   await store.close();
 });

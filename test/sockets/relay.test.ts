@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openStore } from '../../server/src/store/index.ts';
 import { silentLog } from '../../server/src/telemetry/index.ts';
 import { kill, until } from '../support/service.ts';
-import { lostBetween, type Player, World } from './support.ts';
+import { attributesOf, lostBetween, type Player, World } from './support.ts';
 
 describe('linked sockets', () => {
   let world: World;
@@ -169,7 +169,8 @@ describe('a host that is killed', () => {
     await until(() => world.functions.of('close', one.id).length > 0, 'the close call of the dead one');
     const calls = world.functions.of('close', 'killed');
     expect(calls.map(({ headers }) => headers['ce-subject'])).toEqual([one.id]);
-    expect(JSON.parse(calls[0]!.body)).toEqual({ reason: 'host-lost', attributes: { team: 'red' } });
+    expect(JSON.parse(calls[0]!.body)).toEqual({ reason: 'host-lost' });
+    expect(attributesOf(calls[0]!)).toEqual({ team: 'red' });
     expect(calls[0]!.headers['ce-epoch']).toBe('1');
     expect(calls[0]!.headers).not.toHaveProperty('ce-sequence');
   });

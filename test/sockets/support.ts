@@ -14,6 +14,12 @@ export interface Call {
   body: string;
 }
 
+/** What of a socket a call passes on. */
+export const attributesOf = ({ headers }: Call): unknown => {
+  const header = headers['ce-attributes'];
+  return header === undefined ? undefined : JSON.parse(decodeURIComponent(header));
+};
+
 export class Functions {
   readonly url: string;
   readonly calls: Call[] = [];

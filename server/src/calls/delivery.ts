@@ -1,21 +1,19 @@
 // Brings a call to its endpoint: in its turn, unless the endpoint's circuit is open, in as many attempts as allowed. All
 // of that has to fit into the endpoint's timeout.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Agent, request } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
 import { Circuits } from './circuits.ts';
+import type { Answer, Exchange } from './exchange.ts';
 import { Failure, refusedWith, thrown } from './failure.ts';
 import { Signer } from './signature.ts';
-import { MAX_CALLS_AT_ONCE, Turns } from './turns.ts';
+import { type FunctionHosts, Targets } from './targets.ts';
+import { Turns } from './turns.ts';
 
-/** Longest answer that is read, in bytes. */
-const MAX_REPLY_BYTES = 64 * 1024;
-/** One attempt to connect. */
-const CONNECT_MS = 2_000;
 /** Longest pause before the first repetition; twice as long before each further one. How long it is, is drawn. */
 const BACKOFF_MS = 100;
 
 export interface Endpoint {
+  /** `http(s)://…`, or `function:NAME` for one that the service runs itself. */
   url: string;
   /** Milliseconds for all attempts together. */
   timeout: number;
@@ -26,46 +24,48 @@ export interface Endpoint {
 }
 
 export interface Message {
+  tenant: string;
   id: string;
-  headers: Record<string, string>;
-  body: string | Uint8Array;
+  /** Names and values in turn. */
+  headers: readonly string[];
+  body: Uint8Array;
 }
 
 export interface DeliveryOptions {
   /** Where endpoints may be. */
   guard: AddressGuard;
-  /** Calls are signed with each of them; with none they are not signed. */
-  secrets: readonly string[];
+  /** A tenant's calls are signed with each of them; with none they are not signed. The same array until they change. */
+  secrets(tenant: string): readonly string[];
+  /** Calls of a tenant at a time; 256 if not said. */
+  atOnce?(tenant: string): number | undefined;
+  functions?: FunctionHosts;
 }
 
 export class Delivery {
-  private readonly signer: Signer | undefined;
-  private readonly agent: Agent;
+  private readonly options: DeliveryOptions;
+  private readonly targets: Targets;
+  private readonly signers = new WeakMap<readonly string[], Signer>();
   private readonly turns = new Turns();
   private readonly circuits = new Circuits();
   private readonly ending = new AbortController();
 
   constructor(options: DeliveryOptions) {
-    this.signer = options.secrets.length > 0 ? new Signer(options.secrets) : undefined;
-    this.agent = new Agent({
-      connect: options.guard.connector({ timeout: CONNECT_MS }),
-      connections: MAX_CALLS_AT_ONCE,
-      pipelining: 1,
-      keepAliveTimeout: 30_000,
-    });
+    this.options = options;
+    this.targets = new Targets(options.guard, options.functions);
   }
 
   /**
-   * @returns the body of the answer
+   * @returns an answer of success
    * @throws Failure of the last attempt
    */
-  async deliver(endpoint: Endpoint, message: Message): Promise<Buffer> {
+  async deliver(endpoint: Endpoint, message: Message): Promise<Answer> {
     const until = performance.now() + endpoint.timeout;
+    const circuit = `${message.tenant} ${endpoint.url}`;
     let last: Failure | undefined;
     let signedAt = 0;
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.enter(endpoint, until);
+        await this.enter(message.tenant, circuit, endpoint.timeout, until);
       } catch (failure) {
         throw last ?? failure;
       }
@@ -74,9 +74,11 @@ export class Delivery {
       const left = Math.max(1, until - performance.now());
       const share = endpoint.retryTimeouts ? left / (endpoint.retries + 2 - attempt) : left;
       try {
-        return await this.attempt(endpoint, message, signedAt, Math.ceil(share));
+        return await this.attempt(endpoint, circuit, this.signed(message, signedAt), Math.ceil(share));
       } catch (failure) {
         last = failure as Failure;
+      } finally {
+        this.turns.give(message.tenant);
       }
       last.attempts = attempt;
       const pause = last.after ?? Math.random() * BACKOFF_MS * 2 ** (attempt - 1);
@@ -88,68 +90,63 @@ export class Delivery {
     }
   }
 
+  /** An OPTIONS request: neither signed nor repeated. @throws Failure */
+  async ask(url: string, headers: string[], ms: number): Promise<Answer> {
+    try {
+      const { answer } = await this.targets.send('', url, { method: 'OPTIONS', headers, body: null }, ms);
+      return await answer;
+    } catch (error) {
+      throw thrown(error, ms, false);
+    }
+  }
+
   /** Calls still under way are ended. */
   async end(): Promise<void> {
     this.ending.abort();
-    await this.agent.destroy();
+    await this.targets.end();
   }
 
-  private async enter({ url, timeout }: Endpoint, until: number): Promise<void> {
+  private async enter(tenant: string, circuit: string, timeout: number, until: number): Promise<void> {
     const closed = () => new Failure('its circuit is open');
-    if (this.circuits.isOpen(url)) throw closed();
-    const turn = await this.turns.take(Math.max(1, until - performance.now()));
-    if (turn === 'full') throw new Failure('too many calls wait');
-    if (turn === 'late') throw new Failure(`its turn did not come within ${timeout} ms`);
-    if (this.circuits.enter(url)) return;
-    this.turns.give();
+    if (this.circuits.isOpen(circuit)) throw closed();
+    const wait = Math.max(1, until - performance.now());
+    const turn = this.turns.take(tenant, wait, this.options.atOnce?.(tenant));
+    const result = typeof turn === 'string' ? turn : await turn;
+    if (result === 'full') throw new Failure('too many calls wait');
+    if (result === 'late') throw new Failure(`its turn did not come within ${timeout} ms`);
+    if (this.circuits.enter(circuit)) return;
+    this.turns.give(tenant);
     throw closed();
+  }
+
+  private signed({ tenant, id, headers, body }: Message, signedAt: number): Message {
+    const secrets = this.options.secrets(tenant);
+    if (secrets.length === 0) return { tenant, id, headers, body };
+    let signer = this.signers.get(secrets);
+    if (!signer) this.signers.set(secrets, (signer = new Signer(secrets)));
+    const signed = [...headers];
+    for (const [name, value] of Object.entries(signer.headers(id, signedAt, body))) signed.push(name, value);
+    return { tenant, id, headers: signed, body };
   }
 
   private async attempt(
     endpoint: Endpoint,
-    { id, headers, body }: Message,
-    signedAt: number,
+    circuit: string,
+    { tenant, headers, body }: Message,
     ms: number,
-  ): Promise<Buffer> {
-    let confirmed = false;
-    // less work than AbortSignal.timeout(), which cannot be taken back
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(new DOMException('late', 'TimeoutError')), ms);
+  ): Promise<Answer> {
+    let made: Exchange | undefined;
     try {
-      const response = await request(endpoint.url, {
-        method: 'POST',
-        dispatcher: this.agent,
-        headers: { ...headers, ...this.signer?.headers(id, signedAt, body) },
-        body,
-        signal: late.signal,
-      });
-      confirmed = response.statusCode >= 200 && response.statusCode < 300;
-      if (!confirmed) {
-        await response.body.dump();
-        throw refusedWith(response.statusCode, response.headers);
-      }
-      const answer = await readBounded(response.body);
-      this.circuits.succeeded(endpoint.url);
+      made = await this.targets.send(tenant, endpoint.url, { method: 'POST', headers, body }, ms);
+      const answer = await made.answer;
+      if (!made.confirmed) throw refusedWith(answer.status, answer.headers);
+      this.circuits.succeeded(circuit);
       return answer;
     } catch (error) {
-      const failure = thrown(error, endpoint.timeout, endpoint.retryTimeouts && !confirmed);
-      if (failure.trouble) this.circuits.failed(endpoint.url);
-      else if (error === failure) this.circuits.succeeded(endpoint.url);
+      const failure = thrown(error, endpoint.timeout, endpoint.retryTimeouts && !made?.confirmed);
+      if (failure.trouble) this.circuits.failed(circuit);
+      else if (error === failure) this.circuits.succeeded(circuit);
       throw failure;
-    } finally {
-      clearTimeout(timer);
-      this.turns.give();
     }
   }
-}
-
-async function readBounded(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > MAX_REPLY_BYTES) throw new Failure(`its answer is longer than ${MAX_REPLY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

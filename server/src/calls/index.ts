@@ -1,5 +1,9 @@
 // Calls to a studio's functions: one HTTP POST in CloudEvents binary mode, its answer checked and bounded.
 export { AddressGuard } from './address-guard.ts';
-export { type CallEvent, Caller, type OpenReply } from './caller.ts';
-export { DeadLetters } from './dead-letters.ts';
+export { Caller } from './caller.ts';
+export { type DeadLetter, DeadLetters } from './dead-letters.ts';
+export type { Endpoint } from './delivery.ts';
+export type { CallEvent } from './event.ts';
+export type { Actions, Reply, SocketMessage } from './reply.ts';
 export { Signer, signingSecret } from './signature.ts';
+export type { FunctionHosts } from './targets.ts';

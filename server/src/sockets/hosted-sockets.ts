@@ -1,6 +1,13 @@
 // Hosted sockets of one host: what their rooms ask for, put together from calls, links and live moves.
 import { matchMaker, type Room, ServerError } from '@colyseus/core';
-import { type AddressGuard, type CallEvent, Caller, DeadLetters, type OpenReply } from '../calls/index.ts';
+import {
+  type AddressGuard,
+  type CallEvent,
+  Caller,
+  DeadLetters,
+  type Endpoint,
+  type Reply,
+} from '../calls/index.ts';
 import { BatonError, socketNotFound, tokenInvalid } from '../errors.ts';
 import { type Mapping, MappingRegistry } from '../mappings/index.ts';
 import { keepUnlisted, type Migrator, registerMovable, trackOf } from '../migration/index.ts';
@@ -83,7 +90,11 @@ export class HostedSockets implements SocketService {
     });
     this.roster = new Roster(host, (socketId) => options.epoch(socketId));
     this.deadLetters = new DeadLetters(store.presence);
-    this.caller = new Caller({ source: `/baton/${host}`, guard: options.guard, secrets: options.secrets });
+    this.caller = new Caller({
+      source: `/baton/${host}`,
+      guard: options.guard,
+      secrets: () => options.secrets,
+    });
     SocketRoom.service = this;
     registerMovable(SocketRoom);
     keepUnlisted(SocketRoom);
@@ -157,28 +168,32 @@ export class HostedSockets implements SocketService {
   async opened(room: HostedSocket, options: unknown): Promise<void> {
     const { mapping } = room;
     this.inBackground(this.listed(this.roster.add(room)));
-    let reply: OpenReply;
+    let reply: Reply;
     try {
-      reply = await this.caller.open(mapping.open, {
+      reply = await this.caller.call(mapping.open, {
         type: 'open',
+        tenant: mapping.tenant,
         mapping: mapping.name,
+        mappingVersion: mapping.version,
         socketId: room.roomId,
         playerId: room.playerId,
         epoch: this.options.epoch(room.roomId),
         sequence: ++room.calls,
-        data: options ?? {},
+        attributes: undefined,
+        ...json(options ?? {}),
       });
     } catch (error) {
       this.options.log.warn({ socketId: room.roomId, err: error }, 'the open function failed');
       throw error;
     }
-    if (reply.reject) throw new ServerError(reply.reject.code, reply.reject.reason);
+    const { reject, attributes, send, peer } = reply.actions;
+    if (reject) throw new ServerError(reject.code, reject.reason);
     if (room.gone) return;
-    room.attributes = reply.attributes;
-    if (reply.attributes) this.inBackground(this.listed(this.roster.add(room)));
+    room.attributes = attributes;
+    if (attributes) this.inBackground(this.listed(this.roster.add(room)));
     room.begun();
-    if (reply.send !== undefined) room.tell(reply.send);
-    room.answered(reply.peer);
+    if (send !== undefined) room.tell(send);
+    room.answered(peer);
     // the room stays on this host until that is through
     trackOf(room as unknown as Room).follow('link', this.linking.settle(room, mapping.waitTimeout));
   }
@@ -196,22 +211,31 @@ export class HostedSockets implements SocketService {
 
   /** @param sequence of the call; unknown when the socket's host has died */
   private tellClosed(socketId: string, entry: Entry, reason: string, sequence?: number): void {
-    const { mapping, playerId, attributes, epoch, close: endpoint } = entry;
+    const { tenant, mapping, version, playerId, attributes, epoch, close: endpoint } = entry;
     if (!endpoint) return;
-    const data = { reason, ...(attributes ? { attributes } : {}) };
-    const event = { type: 'close', mapping, socketId, playerId, epoch, sequence, data } as const;
-    this.inBackground(this.caller.close(endpoint, event).catch((error) => this.undelivered(event, error)));
+    const about = {
+      tenant,
+      mapping,
+      mappingVersion: version,
+      socketId,
+      playerId,
+      epoch,
+      sequence,
+    };
+    const event = { ...about, type: 'close', attributes, ...json({ reason }) } as const;
+    this.inBackground(
+      this.caller.tell(endpoint, event).catch((error) => this.undelivered(endpoint, event, error)),
+    );
   }
 
-  private async undelivered(event: CallEvent, error: unknown): Promise<void> {
+  private async undelivered({ url }: Endpoint, event: CallEvent, error: unknown): Promise<void> {
     const { log } = this.options;
     const { socketId } = event;
     log.warn({ socketId, err: error }, 'the close function failed');
     if (!(error instanceof BatonError)) return;
     const { reason, attempts, callId } = error.details as Record<string, any>;
-    const time = new Date().toISOString();
     try {
-      await this.deadLetters.add({ time, callId, reason, attempts, event });
+      await this.deadLetters.add({ callId, reason, attempts, url, event });
     } catch (cause) {
       log.warn({ socketId, err: cause }, 'a call that failed is not on the list of dead letters');
     }
@@ -271,3 +295,8 @@ export class HostedSockets implements SocketService {
     if (await this.roster.claim(host, socketId)) this.tellClosed(socketId, entry, 'host-lost');
   }
 }
+
+const json = (value: unknown) => ({
+  contentType: 'application/json',
+  body: Buffer.from(JSON.stringify(value)),
+});
