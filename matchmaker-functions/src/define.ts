@@ -1,5 +1,13 @@
-import { type FunctionSet, MalformedEvent, readEvent } from './events.ts';
-import { type FunctionRequest, type FunctionResponse, json, problem } from './http.ts';
+import {
+  type Answer,
+  asReceived,
+  type FunctionSet,
+  type LinkedEvent,
+  MalformedEvent,
+  readEvent,
+  type UnlinkedEvent,
+} from './events.ts';
+import { data, type FunctionRequest, type FunctionResponse, json, problem } from './http.ts';
 import { type Served, type ServeOptions, serveNode } from './serve-node.ts';
 import { Unsigned, Verifier } from './signature.ts';
 
@@ -44,16 +52,37 @@ async function answer(
   if (request.method !== 'POST') return problem(405, 'Calls come as POST.', { allow: 'POST, OPTIONS' });
   try {
     verifier?.check(request.header, request.body);
-    const event = readEvent(request.header, request.body);
-    if (event.kind === 'open') return json(200, (await set.open(event)) ?? {});
-    if (event.kind === 'close') await set.close?.(event);
-    return { status: 204, headers: {} };
+    return await run(set, request);
   } catch (error) {
     if (error instanceof Unsigned) return problem(401, error.message);
     if (error instanceof MalformedEvent) return problem(400, error.message);
     console.error(error);
     return problem(500, 'The function failed.');
   }
+}
+
+async function run(set: FunctionSet, { header, body }: FunctionRequest): Promise<FunctionResponse> {
+  const event = readEvent(header, body);
+  switch (event.kind) {
+    case 'open':
+      return reply((await set.open(event)) ?? {});
+    case 'receive':
+      return reply(await set.receive?.(asReceived(event, header('content-type') ?? '', body)));
+    case 'linked':
+      return reply(await set.linked?.(event as LinkedEvent));
+    case 'unlinked':
+      return reply(await set.unlinked?.(event as UnlinkedEvent));
+    case 'close':
+      await set.close?.(event);
+  }
+  return reply(undefined);
+}
+
+function reply(answer: Answer): FunctionResponse {
+  if (answer === undefined) return { status: 204, headers: {} };
+  if (typeof answer === 'string') return data('text/plain; charset=utf-8', answer);
+  if (answer instanceof Uint8Array) return data('application/octet-stream', answer);
+  return json(200, answer);
 }
 
 /** CloudEvents "HTTP 1.1 Web Hooks", section 4: the endpoint says that it wants the calls. */

@@ -9,11 +9,15 @@ export interface FunctionRequest {
 export interface FunctionResponse {
   status: number;
   headers: Record<string, string>;
-  body?: string;
+  body?: string | Uint8Array;
 }
 
 export function json(status: number, value: unknown): FunctionResponse {
   return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
+}
+
+export function data(type: string, body: string | Uint8Array): FunctionResponse {
+  return { status: 200, headers: { 'content-type': type }, body };
 }
 
 /** RFC 9457 problem details. */

@@ -82,7 +82,7 @@ function functions(secrets = [NEWEST]) {
   const call = async (signed: Record<string, string>, body = '{}') => {
     const header = lookUp({ ...event, ...signed });
     const { status, body: text } = await set.handle({ method: 'POST', header, body: bytes(body) });
-    return `${status} ${status === 200 ? '' : JSON.parse(text!).detail}`;
+    return `${status} ${status === 200 ? '' : JSON.parse(String(text)).detail}`;
   };
   return { opened, call };
 }

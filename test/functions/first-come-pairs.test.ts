@@ -80,8 +80,10 @@ describe('first come, first paired', () => {
         playerId,
         tenant: '',
         mapping: 'duel',
+        mappingVersion: 0,
         epoch: 0,
         sequence: 0,
+        attributes: {},
         data: undefined,
       });
     open('s1', 'ann');

@@ -26,8 +26,10 @@ describe('functions over HTTP', () => {
         'ce-playerid': 'J%C3%BCrgen',
         'ce-tenant': 'studio',
         'ce-mapping': 'duel',
+        'ce-mappingversion': '2',
         'ce-epoch': '3',
         'ce-sequence': '7',
+        'ce-attributes': '{%22team%22:%22r%C3%B8d%22}',
         'content-type': 'application/json',
       },
       body: JSON.stringify({ rank: 12 }),
@@ -42,8 +44,10 @@ describe('functions over HTTP', () => {
         playerId: 'Jürgen',
         tenant: 'studio',
         mapping: 'duel',
+        mappingVersion: 2,
         epoch: 3,
         sequence: 7,
+        attributes: { team: 'rød' },
         data: { rank: 12 },
       },
     ]);
@@ -61,6 +65,51 @@ describe('functions over HTTP', () => {
     if (status === 200) expect(await response.json()).toEqual({ send: name });
   });
 
+  test('a receive function gets what the client sent, and answers with actions, text, bytes or nothing', async () => {
+    const seen: unknown[] = [];
+    served = await defineFunctions({
+      open: () => ({}),
+      receive: ({ contentType, bytes, text, data }) => {
+        seen.push([contentType, Buffer.from(bytes).toString('hex'), text]);
+        if (text === 'actions') return { send: data, close: { code: 4100, reason: 'over' } };
+        if (text === 'text') return 'Zoë';
+        return text === 'bytes' ? Uint8Array.of(0, 255) : undefined;
+      },
+    }).serve({ port: 0 });
+    const type = { ...headers, 'ce-type': 'baton.socket.receive' };
+    const say = async (body: string, contentType: string) => {
+      const response = await post({ headers: { ...type, 'content-type': contentType }, body });
+      const answer = Buffer.from(await response.arrayBuffer());
+      return [response.status, response.headers.get('content-type'), answer.toString('latin1')];
+    };
+    expect(await say('actions', 'text/plain')).toEqual([
+      200,
+      'application/json',
+      JSON.stringify({ send: Buffer.from('actions'), close: { code: 4100, reason: 'over' } }),
+    ]);
+    expect(await say('text', 'text/plain')).toEqual([200, 'text/plain; charset=utf-8', 'Zo\xc3\xab']);
+    expect(await say('bytes', 'application/x-own')).toEqual([200, 'application/octet-stream', '\0\xff']);
+    expect(await say('', 'application/octet-stream')).toEqual([204, null, '']);
+    expect(seen[2]).toEqual(['application/x-own', '6279746573', 'bytes']);
+  });
+
+  test('functions for the beginning and the end of a link; what is not there is no error', async () => {
+    const peers: unknown[] = [];
+    const record = ({ kind, data }: { kind: string; data: { peers: string[] } }) => {
+      peers.push(kind, data.peers);
+      return undefined;
+    };
+    const call = (kind: string) =>
+      post({
+        headers: { ...headers, 'ce-type': `baton.socket.${kind}`, 'content-type': 'application/json' },
+        body: '{"peers":["s2"]}',
+      });
+    served = await defineFunctions({ open: () => ({}), linked: record, unlinked: record }).serve({ port: 0 });
+    for (const kind of ['linked', 'unlinked', 'receive', 'close', 'something-new'])
+      expect((await call(kind)).status).toBe(204);
+    expect(peers).toEqual(['linked', ['s2'], 'unlinked', ['s2']]);
+  });
+
   test('a function that answers nothing leaves the socket as it is', async () => {
     served = await defineFunctions({ open: () => undefined }).serve({ port: 0 });
     expect(await (await post()).json()).toEqual({});
@@ -72,6 +121,8 @@ describe('functions over HTTP', () => {
     ['another event', { ...headers, 'ce-type': 'com.example.order' }, 'ce-type'],
     ['a wrong epoch', { ...headers, 'ce-epoch': '-1' }, 'ce-epoch'],
     ['a wrong number', { ...headers, 'ce-sequence': '1.5' }, 'ce-sequence'],
+    ['attributes that are none', { ...headers, 'ce-attributes': '[1]' }, 'ce-attributes'],
+    ['attributes cut short', { ...headers, 'ce-attributes': '{' }, 'ce-attributes'],
     ['a broken escape', { ...headers, 'ce-playerid': '%zz' }, 'ce-playerid'],
     ['an endless id', { ...headers, 'ce-subject': 'x'.repeat(300) }, 'ce-subject'],
   ])('a call with %s is refused and says which header is wrong', async (_case, wrong, name) => {
