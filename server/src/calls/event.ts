@@ -16,6 +16,8 @@ export interface CallEvent {
   sequence: number | undefined;
   /** What earlier answers said should be kept on the socket. */
   attributes: Record<string, unknown> | undefined;
+  /** Where the player is. */
+  remoteAddress?: string | undefined;
   contentType: string;
   body: Uint8Array;
 }
@@ -44,10 +46,11 @@ export function headersOf(id: string, source: string, event: CallEvent): string[
     'ce-playerid',
     encodeURIComponent(event.playerId),
   ];
-  const { mappingVersion, epoch, sequence, attributes } = event;
+  const { mappingVersion, epoch, sequence, attributes, remoteAddress } = event;
   if (mappingVersion !== undefined) headers.push('ce-mappingversion', String(mappingVersion));
   if (epoch !== undefined) headers.push('ce-epoch', String(epoch));
   if (sequence !== undefined) headers.push('ce-sequence', String(sequence));
+  if (remoteAddress !== undefined) headers.push('ce-remoteaddress', remoteAddress);
   if (attributes !== undefined) headers.push('ce-attributes', encodeAttributes(attributes));
   return headers;
 }

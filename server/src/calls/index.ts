@@ -4,6 +4,6 @@ export { Caller } from './caller.ts';
 export { type DeadLetter, DeadLetters } from './dead-letters.ts';
 export type { Endpoint } from './delivery.ts';
 export type { CallEvent } from './event.ts';
-export type { Actions, Reply, SocketMessage } from './reply.ts';
+export type { Reply } from './reply.ts';
 export { Signer, signingSecret } from './signature.ts';
 export type { FunctionHosts } from './targets.ts';

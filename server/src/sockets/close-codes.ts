@@ -14,6 +14,8 @@ export const CloseCode = {
   tooManyMessages: 4016,
   /** The socket was not opened: its reason is the code of the error, `BATON_TOKEN_INVALID` for example. */
   refused: 4017,
+  /** The client sent more than may wait for its receive function. */
+  receiveOverflow: 4018,
 } as const;
 
 /** Why a socket has closed, as the close function is told. */
@@ -27,6 +29,8 @@ export function closeReason(code: number | undefined): string {
       return 'peer-left';
     case CloseCode.tooManyMessages:
       return 'too-many-messages';
+    case CloseCode.receiveOverflow:
+      return 'receive-overflow';
     case 4001:
       return 'server-shutdown';
     case 4002:

@@ -1,19 +1,13 @@
 // Hosted sockets of one host: what their rooms ask for, put together from calls, links and live moves.
 import { matchMaker, type Room, ServerError } from '@colyseus/core';
-import {
-  type AddressGuard,
-  type CallEvent,
-  Caller,
-  DeadLetters,
-  type Endpoint,
-  type Reply,
-} from '../calls/index.ts';
-import { BatonError, socketNotFound, tokenInvalid } from '../errors.ts';
+import { type AddressGuard, Caller, DeadLetters, type Reply } from '../calls/index.ts';
+import { socketNotFound, tokenInvalid } from '../errors.ts';
 import { type Mapping, MappingRegistry } from '../mappings/index.ts';
 import { keepUnlisted, type Migrator, registerMovable, trackOf } from '../migration/index.ts';
 import type { HostRecord, Store } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { Arrival } from '../transport/index.ts';
+import { Calling } from './calling.ts';
 import { closeReason } from './close-codes.ts';
 import { Gathering } from './gathering.ts';
 import { Linking } from './linking.ts';
@@ -22,6 +16,7 @@ import { AWAY, Reach } from './reach.ts';
 import { type Entry, Roster } from './roster.ts';
 import type { HostedSocket, Player, SocketService } from './service.ts';
 import { SOCKET_ROOM, SocketRoom } from './socket-room.ts';
+import type { SocketMessage } from './speech.ts';
 
 export interface HostedSocketsOptions {
   host: string;
@@ -61,6 +56,7 @@ export class HostedSockets implements SocketService {
   private readonly gathering: Gathering;
   private readonly caller: Caller;
   private readonly deadLetters: DeadLetters;
+  private readonly calling: Calling;
   private readonly roster: Roster;
   private readonly pending = new Set<Promise<void>>();
   private stopped = false;
@@ -94,6 +90,13 @@ export class HostedSockets implements SocketService {
       source: `/baton/${host}`,
       guard: options.guard,
       secrets: () => options.secrets,
+    });
+    this.calling = new Calling({
+      caller: this.caller,
+      deadLetters: this.deadLetters,
+      log,
+      epoch: options.epoch,
+      act: (room, reply) => this.act(room, reply),
     });
     SocketRoom.service = this;
     registerMovable(SocketRoom);
@@ -166,78 +169,71 @@ export class HostedSockets implements SocketService {
   }
 
   async opened(room: HostedSocket, options: unknown): Promise<void> {
-    const { mapping } = room;
     this.inBackground(this.listed(this.roster.add(room)));
     let reply: Reply;
     try {
-      reply = await this.caller.call(mapping.open, {
-        type: 'open',
-        tenant: mapping.tenant,
-        mapping: mapping.name,
-        mappingVersion: mapping.version,
-        socketId: room.roomId,
-        playerId: room.playerId,
-        epoch: this.options.epoch(room.roomId),
-        sequence: ++room.calls,
-        attributes: undefined,
-        ...json(options ?? {}),
-      });
+      reply = await this.calling.open(room, options);
     } catch (error) {
       this.options.log.warn({ socketId: room.roomId, err: error }, 'the open function failed');
       throw error;
     }
-    const { reject, attributes, send, peer } = reply.actions;
+    const { reject } = reply.actions;
     if (reject) throw new ServerError(reject.code, reject.reason);
     if (room.gone) return;
-    room.attributes = attributes;
-    if (attributes) this.inBackground(this.listed(this.roster.add(room)));
     room.begun();
+    this.say(room, reply);
+    room.answered(reply.actions.peer);
+    this.settle(room);
+    this.dismiss(room, reply);
+    this.calling.begin(room);
+  }
+
+  /** Does what a function answered for a socket that is open. */
+  private act(room: HostedSocket, reply: Reply): void {
+    this.say(room, reply);
+    const { peer } = reply.actions;
+    if (peer !== undefined && room.peer === undefined) {
+      room.answered(peer);
+      this.settle(room);
+    }
+    this.dismiss(room, reply);
+  }
+
+  private say(room: HostedSocket, { actions: { attributes, send }, message }: Reply): void {
+    if (attributes) {
+      room.attributes = Object.keys(attributes).length > 0 ? attributes : undefined;
+      this.inBackground(this.listed(this.roster.add(room)));
+    }
     if (send !== undefined) room.tell(send);
-    room.answered(peer);
-    // the room stays on this host until that is through
-    trackOf(room as unknown as Room).follow('link', this.linking.settle(room, mapping.waitTimeout));
+    if (message) room.tell(message.text ? Buffer.from(message.data).toString() : message.data);
+  }
+
+  /** The room stays on this host until that is through. */
+  private settle(room: HostedSocket): void {
+    trackOf(room as unknown as Room).follow('link', this.linking.settle(room, room.mapping.waitTimeout));
+  }
+
+  private dismiss(room: HostedSocket, { actions: { close } }: Reply): void {
+    if (close) room.dismiss(close.code, close.reason);
+  }
+
+  received(room: HostedSocket, message: SocketMessage): void {
+    this.calling.received(room, message);
+  }
+
+  changed(room: HostedSocket, change: 'linked' | 'unlinked', peers: string[]): void {
+    this.calling.changed(room, change, peers);
   }
 
   async closed(room: HostedSocket, code: number | undefined): Promise<void> {
-    this.tellClosed(room.roomId, this.roster.entry(room), closeReason(code), ++room.calls);
+    const reason = room.dismissed ? 'function' : closeReason(code);
+    this.inBackground(this.calling.closed(room, this.roster.entry(room), reason));
     try {
       await this.linking.end(room);
       await this.roster.remove(room.roomId);
     } catch (error) {
       this.options.log.warn({ socketId: room.roomId, err: error }, 'a closed socket is not cleared up yet');
       this.inBackground(this.clearUp(room));
-    }
-  }
-
-  /** @param sequence of the call; unknown when the socket's host has died */
-  private tellClosed(socketId: string, entry: Entry, reason: string, sequence?: number): void {
-    const { tenant, mapping, version, playerId, attributes, epoch, close: endpoint } = entry;
-    if (!endpoint) return;
-    const about = {
-      tenant,
-      mapping,
-      mappingVersion: version,
-      socketId,
-      playerId,
-      epoch,
-      sequence,
-    };
-    const event = { ...about, type: 'close', attributes, ...json({ reason }) } as const;
-    this.inBackground(
-      this.caller.tell(endpoint, event).catch((error) => this.undelivered(endpoint, event, error)),
-    );
-  }
-
-  private async undelivered({ url }: Endpoint, event: CallEvent, error: unknown): Promise<void> {
-    const { log } = this.options;
-    const { socketId } = event;
-    log.warn({ socketId, err: error }, 'the close function failed');
-    if (!(error instanceof BatonError)) return;
-    const { reason, attempts, callId } = error.details as Record<string, any>;
-    try {
-      await this.deadLetters.add({ callId, reason, attempts, url, event });
-    } catch (cause) {
-      log.warn({ socketId, err: cause }, 'a call that failed is not on the list of dead letters');
     }
   }
 
@@ -263,6 +259,7 @@ export class HostedSockets implements SocketService {
     this.inBackground(this.listed(this.roster.moved(room, from)));
     this.linking.watch(room);
     this.gathering.begin(room);
+    this.calling.arrived(room);
   }
 
   gather(room: HostedSocket): void {
@@ -292,11 +289,6 @@ export class HostedSockets implements SocketService {
 
   private async lost(host: string, socketId: string, entry: Entry): Promise<void> {
     await this.linking.bury(socketId);
-    if (await this.roster.claim(host, socketId)) this.tellClosed(socketId, entry, 'host-lost');
+    if (await this.roster.claim(host, socketId)) this.inBackground(this.calling.lost(socketId, entry));
   }
 }
-
-const json = (value: unknown) => ({
-  contentType: 'application/json',
-  body: Buffer.from(JSON.stringify(value)),
-});

@@ -1,7 +1,9 @@
 import type { Client } from '@colyseus/core';
+import type { BatonError } from '../errors.ts';
 import type { Mapping } from '../mappings/index.ts';
 import type { Connection } from '../transport/index.ts';
-import type { Form, Speech } from './speech.ts';
+import type { CallLine } from './call-line.ts';
+import type { Form, SocketMessage, Speech } from './speech.ts';
 
 /** How a socket stands to one that wants to be linked with it, or is. */
 export type Standing = 'opening' | 'free' | 'linked' | 'taken' | 'closed';
@@ -28,10 +30,10 @@ export interface HostedSocket {
   readonly wanted: string | undefined;
   /** When it stops waiting, Date.now() ms; 0 while that is not clear. */
   waitUntil: number;
-  /** What its open function said should be kept on it. */
+  /** What its functions said should be kept on it. */
   attributes: Record<string, unknown> | undefined;
-  /** Calls made for it so far, on whichever host. */
-  calls: number;
+  /** Its calls that wait, and what is to become one. */
+  readonly calls: CallLine;
   /** Nobody is there any more, or not for long. */
   readonly gone: boolean;
   /** Frames held back for the peer. */
@@ -44,6 +46,12 @@ export interface HostedSocket {
   begun(): void;
   /** Tells the client an event of the service. */
   say(event: string, payload: object): void;
+  /** Closes it over what its client did. */
+  end(closeCode: number, error: BatonError): void;
+  /** Closes it because a function says so. */
+  dismiss(closeCode: number, reason: string): void;
+  /** A function has closed it. */
+  readonly dismissed: boolean;
   /** Passes on what was held back, as soon as the peer is in this process. */
   flush(): void;
   /** The open function has answered. */
@@ -61,5 +69,9 @@ export interface SocketService {
   closed(room: HostedSocket, code: number | undefined): Promise<void>;
   arrived(room: HostedSocket, from: string): void;
   gather(room: HostedSocket): void;
+  /** Gives the receive function what the client said. @param message lent */
+  received(room: HostedSocket, message: SocketMessage): void;
+  /** The socket has peers now, or has lost them. */
+  changed(room: HostedSocket, change: 'linked' | 'unlinked', peers: string[]): void;
   local(socketId: string): HostedSocket | undefined;
 }

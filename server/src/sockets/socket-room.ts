@@ -14,6 +14,7 @@ import type { Mapping } from '../mappings/index.ts';
 import { runNoLoops } from '../migration/index.ts';
 import type { Connection } from '../transport/index.ts';
 import { waitFor } from './backpressure.ts';
+import { CallLine } from './call-line.ts';
 import { asServerError, CloseCode } from './close-codes.ts';
 import { isData, reservedType } from './frames.ts';
 import type { HostedSocket, Player, SocketService, Standing } from './service.ts';
@@ -63,7 +64,8 @@ export class SocketRoom extends Room implements HostedSocket {
   wanted: string | undefined;
   waitUntil = 0;
   attributes: Record<string, unknown> | undefined;
-  calls = 0;
+  readonly calls = new CallLine();
+  dismissed = false;
   /** What was not yet passed on, in order. */
   held: Held[] = [];
   heldBytes = 0;
@@ -148,16 +150,28 @@ export class SocketRoom extends Room implements HostedSocket {
   }
 
   private takePlain(bytes: Uint8Array, isBinary: boolean): void {
-    if (isBinary) this.relay(bytes, Form.binary);
-    else if (this.speech === 'baton.raw.v1') this.relay(bytes, Form.text);
+    if (isBinary) this.take(bytes, Form.binary);
+    else if (this.speech === 'baton.raw.v1') this.take(bytes, Form.text);
     else if (isForService(bytes)) this.report(messageUnknown());
-    else this.relay(unmarked(bytes), Form.text);
+    else this.take(unmarked(bytes), Form.text);
   }
 
   private takeFrame(frame: Uint8Array): void {
     const type = reservedType(frame);
-    if (type === undefined) this.relay(frame, Form.colyseus);
+    if (type === undefined) this.take(frame, Form.colyseus);
     else this.report(messageReserved({ type }));
+  }
+
+  /** Data, which go where the mapping says. */
+  private take(bytes: Uint8Array, form: Form): void {
+    const { forward } = this.mapping;
+    // with an endpoint that hears all, nobody misses a peer
+    if (forward === 'peers' || (forward === 'both' && this.status !== 'open')) this.relay(bytes, form);
+    if (forward === 'peers') return;
+    const text = form === Form.text;
+    const message = form === Form.colyseus ? fromColyseus(bytes) : { data: bytes, text };
+    if (message) SocketRoom.service.received(this, message);
+    else this.report(messageUntranslatable());
   }
 
   private relay(bytes: Uint8Array, form: Form): void {
@@ -272,9 +286,14 @@ export class SocketRoom extends Room implements HostedSocket {
     this.say('error', { code, message });
   }
 
-  private end(closeCode: number, error: BatonError): void {
+  end(closeCode: number, error: BatonError): void {
     this.report(error);
     this.client?.leave(closeCode, error.code);
+  }
+
+  dismiss(closeCode: number, reason: string): void {
+    this.dismissed = true;
+    this.client?.leave(closeCode, reason);
   }
 
   // --- links
@@ -284,6 +303,7 @@ export class SocketRoom extends Room implements HostedSocket {
     this.status = wanted === undefined ? 'open' : 'waiting';
     if (this.status !== 'open' || this.held.length === 0) return;
     this.dropHeld();
+    if (this.mapping.forward !== 'peers') return;
     this.report(notLinked());
     this.warned = true;
   }
@@ -304,6 +324,7 @@ export class SocketRoom extends Room implements HostedSocket {
     this.waitUntil = 0;
     this.status = 'linked';
     this.say('linked', { peers: [peer] });
+    SocketRoom.service.changed(this, 'linked', [peer]);
     SocketRoom.service.gather(this);
     return 'linked';
   }
@@ -316,6 +337,7 @@ export class SocketRoom extends Room implements HostedSocket {
     const { onPeerLeave } = this.mapping;
     this.status = onPeerLeave === 'wait' ? 'waiting' : 'open';
     this.say('peer-left', { peer });
+    SocketRoom.service.changed(this, 'unlinked', [peer]);
     if (onPeerLeave === 'close') this.client?.leave(CloseCode.peerLeft, 'the peer has left');
   }
 

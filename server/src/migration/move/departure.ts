@@ -5,6 +5,7 @@ import type { BatonClient } from '../../transport/index.ts';
 import type { MovabilityReport } from '../fields/index.ts';
 import type { RoomCall } from '../room/gates.ts';
 import { Lull, type Reading } from '../room/lull.ts';
+import { trackOf } from '../room/track.ts';
 import type { PreCopySource } from '../schema/index.ts';
 import { announce } from './phases.ts';
 import { nowMicros } from './protocol.ts';
@@ -58,6 +59,8 @@ export class Departure {
     this.state = advance(this.state, to);
     if (to === 'quiescing') this.lull.start();
     else if (to !== 'frozen') this.lull.end();
+    if (to === 'quiescing') trackOf(this.room).letRest(true);
+    else if (to === 'running') trackOf(this.room).letRest(false);
     announce('source', to, this.roomId);
   }
 

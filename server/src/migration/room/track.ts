@@ -39,6 +39,9 @@ export class RoomTrack {
   busyCount = 0;
   private idleWaiters: Set<() => void> | undefined;
   private arrivalWaiters: (() => void)[] | undefined;
+  /** A move waits for the room to rest, or has it: what can wait is not begun. */
+  resting = false;
+  private stayWaiters: (() => void)[] | undefined;
   private seatTimes: Map<string, { at: number; seconds: number }> | undefined;
   private stoppedSeats: Map<string, () => void> | undefined;
   private awaited: Map<string, Departure> | undefined;
@@ -105,6 +108,19 @@ export class RoomTrack {
   arrived(): Promise<void> {
     if (!this.shell) return Promise.resolve();
     return new Promise((resolve) => (this.arrivalWaiters ??= []).push(resolve));
+  }
+
+  /** A move wants the room to rest from now on, or does not any more. */
+  letRest(rest: boolean): void {
+    this.resting = rest;
+    if (rest) return;
+    for (const wake of this.stayWaiters?.splice(0) ?? []) wake();
+  }
+
+  /** Resolves when no move wants the room to rest; never once it has moved on. */
+  stays(): Promise<void> {
+    if (!this.resting) return Promise.resolve();
+    return new Promise((resolve) => (this.stayWaiters ??= []).push(resolve));
   }
 
   goLive(): void {

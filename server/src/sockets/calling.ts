@@ -1,0 +1,269 @@
+// The calls of the sockets of one host: of each socket one at a time and in order, of different sockets in parallel. A
+// socket that is to move makes no further call until it has arrived, or stays.
+import type { Room } from '@colyseus/core';
+import type { CallEvent, Caller, DeadLetters, Endpoint, Reply } from '../calls/index.ts';
+import { asBatonError, BatonError, messageUnrouted, receiveOverflow } from '../errors.ts';
+import { registerMovable, trackOf } from '../migration/index.ts';
+import type { Log } from '../telemetry/index.ts';
+import { CallLine, receiveCall, type WaitingCall } from './call-line.ts';
+import { CloseCode } from './close-codes.ts';
+import { ReceiveBuffer } from './receive/criteria.ts';
+import { pick, routesOf } from './receive/routes.ts';
+import type { Entry } from './roster.ts';
+import type { HostedSocket } from './service.ts';
+import type { SocketMessage } from './speech.ts';
+
+export interface CallingOptions {
+  caller: Caller;
+  deadLetters: DeadLetters;
+  log: Log;
+  /** Epoch at which this host owns a socket. */
+  epoch(socketId: string): number | undefined;
+  /** Does what a function answered to a call for an open socket. */
+  act(room: HostedSocket, reply: Reply): void;
+}
+
+/** What this process does for a socket; does not move. */
+interface Activity {
+  /** A call is under way. */
+  busy: boolean;
+  /** It goes on when the socket stays. */
+  waits: boolean;
+  /** Its client is not read: too many calls wait. */
+  paused: boolean;
+  /** Set once the socket is closed: what its last calls tell of it, and who waits for them. */
+  closed?: { entry: Entry; through: () => void };
+  timer?: NodeJS.Timeout;
+  due?: number;
+}
+
+const JSON_TYPE = 'application/json';
+registerMovable(CallLine, ReceiveBuffer);
+
+export class Calling {
+  private readonly options: CallingOptions;
+  private readonly activities = new WeakMap<HostedSocket, Activity>();
+
+  constructor(options: CallingOptions) {
+    this.options = options;
+  }
+
+  /** The first call for a socket. @throws BATON_CALL_FAILED */
+  async open(room: HostedSocket, options: unknown): Promise<Reply> {
+    const activity = this.of(room);
+    activity.busy = true;
+    try {
+      const body = Buffer.from(JSON.stringify(options ?? {}));
+      const { remoteAddress } = room;
+      const event = { ...this.event(room, activity, 'open', JSON_TYPE, body), remoteAddress };
+      return await this.options.caller.call(room.mapping.open, event);
+    } finally {
+      activity.busy = false;
+      if (activity.closed) this.proceed(room);
+    }
+  }
+
+  /** What the socket's functions were not told while its open call was under way. */
+  begin(room: HostedSocket): void {
+    this.proceed(room);
+  }
+
+  /** A message for the receive endpoint. @param message lent */
+  received(room: HostedSocket, { data, text }: SocketMessage): void {
+    const { calls: line, mapping } = room;
+    if (line.version !== mapping.version) {
+      line.flush(false);
+      line.version = mapping.version;
+    }
+    const routes = routesOf(mapping.receive ?? []);
+    const n = pick(routes, data);
+    if (n < 0) {
+      this.report(room, messageUnrouted({ mapping: mapping.name }));
+      return;
+    }
+    const { entry, criteria } = routes[n]!;
+    if (criteria === undefined) line.push(receiveCall(entry, n, { data: Uint8Array.from(data), text }));
+    else if (!line.receive(entry, n, criteria, { data, text })) {
+      this.overflow(room, `${entry.maxBuffer} bytes`);
+      return;
+    }
+    if (line.overrun) this.overflow(room, 'its calls take longer than it speaks');
+    else if (line.full) this.pause(room);
+    this.arm(room);
+    this.proceed(room);
+  }
+
+  /** Its link has begun or ended. */
+  changed(room: HostedSocket, type: 'linked' | 'unlinked', peers: string[]): void {
+    const endpoint = room.mapping[type];
+    if (!endpoint || room.gone) return;
+    room.calls.push({ type, endpoint, contentType: JSON_TYPE, body: Buffer.from(JSON.stringify({ peers })) });
+    this.proceed(room);
+  }
+
+  /** Came from another host. */
+  arrived(room: HostedSocket): void {
+    this.arm(room);
+    this.proceed(room);
+  }
+
+  /** The socket is closed. @returns when its last call, the one that says so, is made */
+  closed(room: HostedSocket, entry: Entry, reason: string): Promise<void> {
+    const { calls: line, status } = room;
+    const activity = this.of(room);
+    clearTimeout(activity.timer);
+    if (status === 'opening') line.clear();
+    else line.flush(true);
+    if (entry.close) {
+      const body = Buffer.from(JSON.stringify({ reason }));
+      line.push({ type: 'close', endpoint: entry.close, contentType: JSON_TYPE, body });
+    }
+    return new Promise((resolve) => {
+      activity.closed = { entry, through: resolve };
+      this.proceed(room);
+    });
+  }
+
+  /** The close call of a socket whose host has died. */
+  async lost(socketId: string, entry: Entry): Promise<void> {
+    if (!entry.close) return;
+    const { tenant, mapping, version, playerId, attributes, epoch } = entry;
+    const event: CallEvent = {
+      ...{ type: 'close', tenant, mapping, mappingVersion: version, socketId, playerId, epoch, attributes },
+      sequence: undefined,
+      contentType: JSON_TYPE,
+      body: Buffer.from(JSON.stringify({ reason: 'host-lost' })),
+    };
+    await this.options.caller
+      .tell(entry.close, event)
+      .catch((error) => this.failed(error, event, entry.close!));
+  }
+
+  private of(room: HostedSocket): Activity {
+    let activity = this.activities.get(room);
+    if (!activity) this.activities.set(room, (activity = { busy: false, waits: false, paused: false }));
+    return activity;
+  }
+
+  /** Makes the next call, unless one is under way or the socket is to move. */
+  private proceed(room: HostedSocket): void {
+    const activity = this.of(room);
+    if (activity.busy) return;
+    const { calls: line } = room;
+    if (line.empty) {
+      activity.closed?.through();
+      return;
+    }
+    if (!activity.closed && (room.status === 'opening' || this.leaves(room, activity))) return;
+    activity.busy = true;
+    const call = line.next()!;
+    const made = this.make(room, activity, call);
+    if (!activity.closed) trackOf(room as unknown as Room).follow(`${call.type} call`, made);
+  }
+
+  /** @returns whether the socket is to move; then it goes on where it arrives, or here once it stays */
+  private leaves(room: HostedSocket, activity: Activity): boolean {
+    const track = trackOf(room as unknown as Room);
+    if (!track.resting) return false;
+    if (!activity.waits) {
+      activity.waits = true;
+      track.stays().then(() => {
+        activity.waits = false;
+        this.arrived(room);
+      });
+    }
+    return true;
+  }
+
+  /** Never rejects. */
+  private async make(room: HostedSocket, activity: Activity, call: WaitingCall): Promise<void> {
+    const { type, endpoint, contentType, body, route } = call;
+    const event = this.event(room, activity, type, contentType, body);
+    try {
+      const { caller } = this.options;
+      if (type === 'close') await caller.tell(endpoint, event);
+      else this.answered(room, activity, await caller.call(endpoint, event));
+    } catch (error) {
+      await this.failed(error, event, endpoint, route);
+      if (!room.gone) this.report(room, asBatonError(error));
+    }
+    activity.busy = false;
+    if (activity.paused && !room.calls.full) {
+      activity.paused = false;
+      room.connection?.resumeReading();
+    }
+    this.proceed(room);
+  }
+
+  private pause(room: HostedSocket): void {
+    this.of(room).paused = true;
+    room.connection?.pauseReading();
+  }
+
+  private answered(room: HostedSocket, activity: Activity, reply: Reply): void {
+    if (!activity.closed && !room.gone) this.options.act(room, reply);
+  }
+
+  private event(
+    room: HostedSocket,
+    activity: Activity,
+    type: CallEvent['type'],
+    contentType: string,
+    body: Uint8Array,
+  ): CallEvent {
+    const { roomId: socketId, mapping, playerId, attributes, calls: line } = room;
+    return {
+      type,
+      tenant: mapping.tenant,
+      mapping: mapping.name,
+      mappingVersion: mapping.version,
+      socketId,
+      playerId,
+      epoch: activity.closed ? activity.closed.entry.epoch : this.options.epoch(socketId),
+      sequence: ++line.made,
+      attributes,
+      contentType,
+      body,
+    };
+  }
+
+  private async failed(error: unknown, event: CallEvent, { url }: Endpoint, route?: number): Promise<void> {
+    const { log, deadLetters } = this.options;
+    const { socketId, type } = event;
+    log.warn({ socketId, err: error }, `the ${type} function failed`);
+    if (!(error instanceof BatonError)) return;
+    const { reason, attempts, callId } = error.details as Record<string, any>;
+    try {
+      await deadLetters.add({ callId, reason, attempts, url, route, event });
+    } catch (cause) {
+      log.warn({ socketId, err: cause }, 'a call that failed is not on the list of dead letters');
+    }
+  }
+
+  /** Looks again when the first `every` is due. */
+  private arm(room: HostedSocket): void {
+    const activity = this.of(room);
+    const due = room.calls.deadline;
+    if (due === activity.due) return;
+    clearTimeout(activity.timer);
+    activity.due = due;
+    if (due !== undefined)
+      activity.timer = setTimeout(() => this.expire(room, activity), Math.max(0, due - Date.now()));
+  }
+
+  private expire(room: HostedSocket, activity: Activity): void {
+    activity.due = undefined;
+    if (activity.closed || this.leaves(room, activity)) return;
+    room.calls.expire(Date.now());
+    this.arm(room);
+    this.proceed(room);
+  }
+
+  private overflow(room: HostedSocket, limit: string): void {
+    room.end(CloseCode.receiveOverflow, receiveOverflow({ limit }));
+  }
+
+  private report(room: HostedSocket, { code, message }: BatonError): void {
+    room.say('error', { code, message });
+  }
+}
