@@ -121,7 +121,7 @@ describe('calls of a socket', () => {
       response.writeHead(204).end();
     });
     const moving = service.keepMoving(ann.socketId);
-    const count = 600;
+    const count = 400;
     for (let n = 1; n <= count; n++) {
       ann.send(String(n));
       if (n % 20 === 0) await wait(20);
@@ -277,13 +277,14 @@ describe('what waits to become a call', () => {
       else done();
     });
     const message = (n: number) => Buffer.concat([Buffer.of(n), Buffer.alloc(4_000, n)]);
-    for (let n = 0; n < 400; n++) ann.send(message(n));
+    const count = 3_000; // more than the kernel takes
+    for (let n = 0; n < count; n++) ann.send(message(n));
     await studio.calls('eager', 1);
-    while (!ann.settled() || release === undefined) await wait(50);
-    release();
-    const calls = await studio.calls('eager', 400);
+    while (!ann.settled() || ann.buffered === 0) await wait(50);
+    release!();
+    const calls = await studio.calls('eager', count);
     expect(calls.map(({ body }) => body.length === 4_001 && body[0])).toEqual(
-      Array.from({ length: 400 }, (_, n) => n % 256),
+      Array.from({ length: count }, (_, n) => n % 256),
     );
   });
 });

@@ -74,7 +74,7 @@ export class Studio {
 
   async calls(player: string, count: number, at = 'receive'): Promise<Told[]> {
     const found = () => this.told.filter((told) => told.player === player && told.at === at);
-    await until(() => found().length >= count, `${count} calls at ${at} about ${player}`);
+    await until(() => found().length >= count, `${count} calls at ${at} about ${player}`, 40_000);
     return found();
   }
 

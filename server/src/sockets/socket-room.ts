@@ -141,7 +141,7 @@ export class SocketRoom extends Room implements HostedSocket {
 
   /** @returns whether the frame was data, or is done with; everything else stays Colyseus' business */
   hear(client: RoomClient, frame: Uint8Array, isBinary: boolean): boolean {
-    if (client.state === ClientState.LEAVING) return true;
+    if (this.closing || client.state === ClientState.LEAVING) return true;
     if (!this.withinRate()) return true;
     if (this.speech !== 'colyseus') this.takePlain(frame, isBinary);
     else if (isData(frame)) this.takeFrame(frame);
@@ -288,11 +288,17 @@ export class SocketRoom extends Room implements HostedSocket {
 
   end(closeCode: number, error: BatonError): void {
     this.report(error);
-    this.client?.leave(closeCode, error.code);
+    this.close(closeCode, error.code);
   }
 
   dismiss(closeCode: number, reason: string): void {
     this.dismissed = true;
+    this.close(closeCode, reason);
+  }
+
+  /** Nothing that its client still says counts. */
+  private close(closeCode: number, reason: string): void {
+    this.closing = true;
     this.client?.leave(closeCode, reason);
   }
 
