@@ -4,6 +4,9 @@ import { duration, endpointFields } from './endpoint.ts';
 
 /** Bytes of one delimiter or prefix. */
 const MAX_PATTERN_BYTES = 64;
+/** Bytes that wait to become a call, unless the mapping says otherwise, and what it may say at most. */
+const BUFFER_BYTES = 64 * 1024;
+const MAX_BUFFER_BYTES = 1024 * 1024;
 /** Entries of a `receive` list, and items of one `when`. */
 const MAX_ENTRIES = 16;
 
@@ -52,12 +55,7 @@ const entry = z
     /** A call is due when any of them holds; with none, for every message. `match` and `prefixHex` pick messages. */
     when: z.array(criterion).max(MAX_ENTRIES).default([]),
     /** Bytes that may wait to become a call. */
-    maxBuffer: z
-      .number()
-      .int()
-      .min(1)
-      .max(1024 * 1024)
-      .default(64 * 1024),
+    maxBuffer: z.number().int().min(1).max(MAX_BUFFER_BYTES).default(BUFFER_BYTES),
     /** What happens past it: the socket is closed, or what waits is sent. */
     overflow: z.enum(['close', 'flush']).default('close'),
     /** What happens to what waits when the socket closes. */
