@@ -131,25 +131,25 @@ describe('the circuit of an endpoint', () => {
 
   test('lets one call through every five seconds, and closes when that one succeeds', () => {
     const circuits = new Circuits();
-    for (let i = 0; i < 10; i++) circuits.failed('a', 1_000);
-    expect([circuits.isOpen('a', 5_999), circuits.enter('a', 5_999)]).toEqual([true, false]);
-    expect([circuits.isOpen('a', 6_000), circuits.enter('a', 6_000)]).toEqual([false, true]);
-    expect(circuits.enter('a', 6_001)).toBe(false);
-    circuits.failed('a', 6_002);
-    expect([circuits.enter('a', 11_001), circuits.enter('a', 11_002)]).toEqual([false, true]);
-    circuits.succeeded('a');
-    expect(circuits.enter('a', 11_003)).toBe(true);
-    for (let i = 0; i < 9; i++) circuits.failed('a', 11_003);
-    expect(circuits.isOpen('a', 11_003)).toBe(false);
+    for (let i = 0; i < 10; i++) circuits.failed('t', 'a', 1_000);
+    expect([circuits.isOpen('t', 'a', 5_999), circuits.enter('t', 'a', 5_999)]).toEqual([true, false]);
+    expect([circuits.isOpen('t', 'a', 6_000), circuits.enter('t', 'a', 6_000)]).toEqual([false, true]);
+    expect(circuits.enter('t', 'a', 6_001)).toBe(false);
+    circuits.failed('t', 'a', 6_002);
+    expect([circuits.enter('t', 'a', 11_001), circuits.enter('t', 'a', 11_002)]).toEqual([false, true]);
+    circuits.succeeded('t', 'a');
+    expect(circuits.enter('t', 'a', 11_003)).toBe(true);
+    for (let i = 0; i < 9; i++) circuits.failed('t', 'a', 11_003);
+    expect(circuits.isOpen('t', 'a', 11_003)).toBe(false);
   });
 
   test('is forgotten when too many others fail', () => {
     const circuits = new Circuits();
-    for (let i = 0; i < 10; i++) circuits.failed('first', 0);
-    for (let i = 0; i < 999; i++) circuits.failed(`other ${i}`, 0);
-    expect(circuits.isOpen('first', 1)).toBe(true);
-    circuits.failed('one more', 0);
-    expect(circuits.isOpen('first', 1)).toBe(false);
+    for (let i = 0; i < 10; i++) circuits.failed('t', 'first', 0);
+    for (let i = 0; i < 999; i++) circuits.failed('t', `other ${i}`, 0);
+    expect(circuits.isOpen('t', 'first', 1)).toBe(true);
+    circuits.failed('t', 'one more', 0);
+    expect(circuits.isOpen('t', 'first', 1)).toBe(false);
   });
 });
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type Criteria, ReceiveBuffer } from '../../server/src/sockets/receive/criteria.ts';
 
-const bytes = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'));
+const bytes = (text: string) => Buffer.from(text, 'latin1');
 const criteria = (some: Partial<Criteria>): Criteria => ({ delimiters: [], maxBuffer: 65_536, ...some });
 const texts = (buffer: ReceiveBuffer, ...messages: string[]) =>
   messages

@@ -8,31 +8,39 @@ const OPEN_MS = 5_000;
 const MAX_CIRCUITS = 1_000;
 
 export class Circuits {
-  /** Endpoints whose last call failed, by URL. */
+  /** Endpoints whose last call failed, by tenant and URL: no tenant can close those of another one. */
   private readonly failing = new Map<string, { failures: number; retryAt: number }>();
 
-  isOpen(url: string, now = performance.now()): boolean {
-    const circuit = this.failing.get(url);
+  isOpen(tenant: string, url: string, now = performance.now()): boolean {
+    const circuit = this.find(tenant, url);
     return circuit !== undefined && circuit.failures >= MAX_FAILURES && now < circuit.retryAt;
   }
 
   /** @returns whether a call may be made now; of those to an endpoint whose circuit is open, the one that looks */
-  enter(url: string, now = performance.now()): boolean {
-    if (this.isOpen(url, now)) return false;
-    const circuit = this.failing.get(url);
-    if (circuit) circuit.retryAt = now + OPEN_MS;
+  enter(tenant: string, url: string, now = performance.now()): boolean {
+    const circuit = this.find(tenant, url);
+    if (!circuit) return true;
+    if (circuit.failures >= MAX_FAILURES && now < circuit.retryAt) return false;
+    circuit.retryAt = now + OPEN_MS;
     return true;
   }
 
-  succeeded(url: string): void {
-    this.failing.delete(url);
+  succeeded(tenant: string, url: string): void {
+    if (this.failing.size > 0) this.failing.delete(keyOf(tenant, url));
   }
 
-  failed(url: string, now = performance.now()): void {
-    const circuit = this.failing.get(url) ?? { failures: 0, retryAt: 0 };
+  failed(tenant: string, url: string, now = performance.now()): void {
+    const circuit = this.find(tenant, url) ?? { failures: 0, retryAt: 0 };
     circuit.failures++;
     circuit.retryAt = now + OPEN_MS;
-    this.failing.set(url, circuit);
+    this.failing.set(keyOf(tenant, url), circuit);
     if (this.failing.size > MAX_CIRCUITS) this.failing.delete(this.failing.keys().next().value!);
   }
+
+  /** Most of the time nothing fails. */
+  private find(tenant: string, url: string) {
+    return this.failing.size === 0 ? undefined : this.failing.get(keyOf(tenant, url));
+  }
 }
+
+const keyOf = (tenant: string, url: string) => `${tenant} ${url}`;

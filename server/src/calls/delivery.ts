@@ -60,12 +60,11 @@ export class Delivery {
    */
   async deliver(endpoint: Endpoint, message: Message): Promise<Answer> {
     const until = performance.now() + endpoint.timeout;
-    const circuit = `${message.tenant} ${endpoint.url}`;
     let last: Failure | undefined;
     let signedAt = 0;
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.enter(message.tenant, circuit, endpoint.timeout, until);
+        await this.enter(message.tenant, endpoint, until);
       } catch (failure) {
         throw last ?? failure;
       }
@@ -74,7 +73,7 @@ export class Delivery {
       const left = Math.max(1, until - performance.now());
       const share = endpoint.retryTimeouts ? left / (endpoint.retries + 2 - attempt) : left;
       try {
-        return await this.attempt(endpoint, circuit, this.signed(message, signedAt), Math.ceil(share));
+        return await this.attempt(endpoint, message, this.signed(message, signedAt), Math.ceil(share));
       } catch (failure) {
         last = failure as Failure;
       } finally {
@@ -106,33 +105,34 @@ export class Delivery {
     await this.targets.end();
   }
 
-  private async enter(tenant: string, circuit: string, timeout: number, until: number): Promise<void> {
+  private async enter(tenant: string, { url, timeout }: Endpoint, until: number): Promise<void> {
     const closed = () => new Failure('its circuit is open');
-    if (this.circuits.isOpen(circuit)) throw closed();
+    if (this.circuits.isOpen(tenant, url)) throw closed();
     const wait = Math.max(1, until - performance.now());
     const turn = this.turns.take(tenant, wait, this.options.atOnce?.(tenant));
     const result = typeof turn === 'string' ? turn : await turn;
     if (result === 'full') throw new Failure('too many calls wait');
     if (result === 'late') throw new Failure(`its turn did not come within ${timeout} ms`);
-    if (this.circuits.enter(circuit)) return;
+    if (this.circuits.enter(tenant, url)) return;
     this.turns.give(tenant);
     throw closed();
   }
 
-  private signed({ tenant, id, headers, body }: Message, signedAt: number): Message {
+  /** The headers of an attempt. */
+  private signed({ tenant, id, headers, body }: Message, signedAt: number): readonly string[] {
     const secrets = this.options.secrets(tenant);
-    if (secrets.length === 0) return { tenant, id, headers, body };
+    if (secrets.length === 0) return headers;
     let signer = this.signers.get(secrets);
     if (!signer) this.signers.set(secrets, (signer = new Signer(secrets)));
-    const signed = [...headers];
-    for (const [name, value] of Object.entries(signer.headers(id, signedAt, body))) signed.push(name, value);
-    return { tenant, id, headers: signed, body };
+    const signature = signer.sign(id, signedAt, body);
+    const signed = ['webhook-id', id, 'webhook-timestamp', String(signedAt), 'webhook-signature', signature];
+    return headers.concat(signed);
   }
 
   private async attempt(
     endpoint: Endpoint,
-    circuit: string,
-    { tenant, headers, body }: Message,
+    { tenant, body }: Message,
+    headers: readonly string[],
     ms: number,
   ): Promise<Answer> {
     let made: Exchange | undefined;
@@ -140,12 +140,12 @@ export class Delivery {
       made = await this.targets.send(tenant, endpoint.url, { method: 'POST', headers, body }, ms);
       const answer = await made.answer;
       if (!made.confirmed) throw refusedWith(answer.status, answer.headers);
-      this.circuits.succeeded(circuit);
+      this.circuits.succeeded(tenant, endpoint.url);
       return answer;
     } catch (error) {
       const failure = thrown(error, endpoint.timeout, endpoint.retryTimeouts && !made?.confirmed);
-      if (failure.trouble) this.circuits.failed(circuit);
-      else if (error === failure) this.circuits.succeeded(circuit);
+      if (failure.trouble) this.circuits.failed(tenant, endpoint.url);
+      else if (error === failure) this.circuits.succeeded(tenant, endpoint.url);
       throw failure;
     }
   }

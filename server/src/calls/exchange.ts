@@ -11,15 +11,6 @@ export interface Answer {
   body: Buffer;
 }
 
-export interface Request {
-  origin: string;
-  path: string;
-  method: 'POST' | 'OPTIONS';
-  /** Names and values in turn. */
-  headers: readonly string[];
-  body: Uint8Array | null;
-}
-
 export interface Exchange {
   answer: Promise<Answer>;
   /** Whether the answer has begun, and was one of success. */
@@ -27,17 +18,16 @@ export interface Exchange {
 }
 
 /**
- * Makes a request.
+ * Makes a request. Its connection is to have no timeouts of its own.
  * @param ms until the end of the answer
  * @throws Failure, TimeoutError, or what the connection failed with
  */
-export function exchange(dispatcher: Dispatcher, request: Request, ms: number): Exchange {
+export function exchange(dispatcher: Dispatcher, request: Dispatcher.DispatchOptions, ms: number): Exchange {
   const handler = new Handler(ms);
-  dispatcher.dispatch({ ...request, headers: request.headers as string[], ...NO_TIMEOUTS }, handler);
+  dispatcher.dispatch(request, handler);
   return handler;
 }
 
-const NO_TIMEOUTS = { headersTimeout: 0, bodyTimeout: 0 };
 const EMPTY = Buffer.alloc(0);
 
 class Handler implements Exchange, Dispatcher.DispatchHandler {

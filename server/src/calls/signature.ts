@@ -27,19 +27,17 @@ export class Signer {
   }
 
   /**
-   * Headers of one attempt.
+   * `webhook-signature` of one attempt.
    * @param id        of the call: the same for each of its attempts
    * @param timestamp of the attempt, in seconds
    */
-  headers(id: string, timestamp: number, body: string | Uint8Array): Record<string, string> {
-    const signatures = this.#keys.map((key) => {
-      const hmac = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body);
-      return `v1,${hmac.digest('base64')}`;
-    });
-    return {
-      'webhook-id': id,
-      'webhook-timestamp': String(timestamp),
-      'webhook-signature': signatures.join(' '),
-    };
+  sign(id: string, timestamp: number, body: string | Uint8Array): string {
+    const head = `${id}.${timestamp}.`;
+    let signatures = '';
+    for (const key of this.#keys) {
+      const hmac = createHmac('sha256', key).update(head).update(body).digest('base64');
+      signatures += signatures === '' ? `v1,${hmac}` : ` v1,${hmac}`;
+    }
+    return signatures;
   }
 }

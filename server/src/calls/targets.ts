@@ -1,7 +1,7 @@
 // Where a call is sent: the connections to an endpoint's server, and what the URL says to it.
 import { Agent } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
-import { type Exchange, exchange, type Request } from './exchange.ts';
+import { type Exchange, exchange } from './exchange.ts';
 import { Failure } from './failure.ts';
 import { MAX_TENANT_CALLS } from './turns.ts';
 
@@ -11,7 +11,21 @@ const CONNECT_MS = 2_000;
 const MAX_KNOWN = 1_000;
 const FUNCTION = 'function:';
 
-const POOL = { connections: MAX_TENANT_CALLS, pipelining: 1, keepAliveTimeout: 30_000 };
+const POOL = {
+  connections: MAX_TENANT_CALLS,
+  pipelining: 1,
+  keepAliveTimeout: 30_000,
+  // each call has one of its own, for all of it
+  headersTimeout: 0,
+  bodyTimeout: 0,
+};
+
+interface Request {
+  method: 'POST' | 'OPTIONS';
+  /** Names and values in turn. */
+  headers: readonly string[];
+  body: Uint8Array | null;
+}
 
 /** The functions that the service runs itself. */
 export interface FunctionHosts {
@@ -32,16 +46,16 @@ export class Targets {
   }
 
   /** @throws Failure when there is no such function */
-  async send(
-    tenant: string,
-    url: string,
-    request: Pick<Request, 'method' | 'headers' | 'body'>,
-    ms: number,
-  ): Promise<Exchange> {
-    if (!url.startsWith(FUNCTION)) return exchange(this.outside, { ...this.parts(url), ...request }, ms);
-    const found = await this.functionAt(tenant, url.slice(FUNCTION.length));
-    const headers = [...request.headers, ...Object.entries(found.headers ?? {}).flat()];
-    return exchange(this.inside, { ...this.parts(found.url), ...request, headers }, ms);
+  async send(tenant: string, url: string, { method, headers, body }: Request, ms: number): Promise<Exchange> {
+    const inside = url.startsWith(FUNCTION);
+    const found = inside ? await this.functionAt(tenant, url.slice(FUNCTION.length)) : undefined;
+    const { origin, path } = this.parts(found?.url ?? url);
+    const more = found?.headers ? headers.concat(...Object.entries(found.headers)) : headers;
+    return exchange(
+      inside ? this.inside : this.outside,
+      { origin, path, method, headers: more as string[], body },
+      ms,
+    );
   }
 
   async end(): Promise<void> {

@@ -11,6 +11,9 @@ const MAX_WAITING_BYTES = 64 * 1024;
 /** … and what was read all the same may be so many times as much; more closes it. */
 const MAX_OVERRUN = 16;
 
+const TEXT_TYPE = 'text/plain; charset=utf-8';
+const BINARY_TYPE = 'application/octet-stream';
+
 /** A call that waits for those before it. */
 export interface WaitingCall {
   type: 'receive' | 'linked' | 'unlinked' | 'close';
@@ -147,13 +150,6 @@ export function receiveCall(
   route: number,
   { data, text }: { data: Uint8Array; text: boolean },
 ): WaitingCall {
-  const { url, timeout, retries, retryTimeouts } = entry;
-  const contentType = entry.contentType ?? (text ? 'text/plain; charset=utf-8' : 'application/octet-stream');
-  return {
-    type: 'receive',
-    endpoint: { url, timeout, retries, retryTimeouts },
-    route,
-    contentType,
-    body: data,
-  };
+  const contentType = entry.contentType ?? (text ? TEXT_TYPE : BINARY_TYPE);
+  return { type: 'receive', endpoint: entry, route, contentType, body: data };
 }

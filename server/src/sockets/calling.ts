@@ -82,7 +82,7 @@ export class Calling {
       return;
     }
     const { entry, criteria } = routes[n]!;
-    if (criteria === undefined) line.push(receiveCall(entry, n, { data: Uint8Array.from(data), text }));
+    if (criteria === undefined) line.push(receiveCall(entry, n, { data: Buffer.from(data), text }));
     else if (!line.receive(entry, n, criteria, { data, text })) {
       this.overflow(room, `${entry.maxBuffer} bytes`);
       return;

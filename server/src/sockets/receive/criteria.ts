@@ -206,7 +206,7 @@ export class ReceiveBuffer {
 
   /** Takes the first `length` bytes away, and the messages that end in them. */
   private take(length: number): Uint8Array {
-    const data = Uint8Array.from(this.memory.subarray(this.start, this.start + length));
+    const data = Buffer.from(this.memory.subarray(this.start, this.start + length));
     this.start += length;
     this.base += length;
     this.searched = Math.max(this.searched, this.base);
