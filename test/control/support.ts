@@ -6,6 +6,7 @@ import {
   type ControlBackend,
   type ControlOptions,
   createControl,
+  type DeadLettersBackend,
   type KeyRing,
   type Operation,
   operationsOf,
@@ -68,16 +69,28 @@ export function fakes(calls: unknown[][] = []) {
     unlink: record('unlink', { socketId: 's1', status: 'open' }),
     allocate: record('allocate', { socketId: 's9', token: 't', expires: 1 }),
   };
-  return { service, sockets };
+  const deadLetters: DeadLettersBackend = {
+    newest: record('newest', [{ number: 7 }, { number: 3 }]),
+    get: record('get', { number: 7 }),
+    replay: record('replay', undefined),
+  };
+  return { service, sockets, deadLetters };
 }
 
 export interface Setup extends Partial<Omit<ControlOptions, 'operations' | 'token'>> {
   service?: Partial<ControlBackend>;
   sockets?: Partial<SocketsBackend>;
+  deadLetters?: Partial<DeadLettersBackend>;
   unready?: () => string | undefined;
 }
 
-export async function serve({ service, sockets, unready, ...options }: Setup = {}): Promise<Api> {
+export async function serve({
+  service,
+  sockets,
+  deadLetters,
+  unready,
+  ...options
+}: Setup = {}): Promise<Api> {
   const calls: unknown[][] = [];
   const fake = fakes(calls);
   const api: Api = { url: '', calls, logged: '', operations: [], send };
@@ -85,6 +98,7 @@ export async function serve({ service, sockets, unready, ...options }: Setup = {
   api.operations = operationsOf({
     service: { ...fake.service, ...service },
     sockets: { ...fake.sockets, ...sockets },
+    deadLetters: { ...fake.deadLetters, ...deadLetters },
     ...(options.audit ? { audit: options.audit } : {}),
     unready,
   });

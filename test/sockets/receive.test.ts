@@ -4,11 +4,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@colyseus/sdk';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { AddressGuard, Caller, DeadLetters } from '../../server/src/calls/index.ts';
-import { openStore } from '../../server/src/store/index.ts';
-import { silentLog } from '../../server/src/telemetry/index.ts';
+import type { DeadLetter } from '../../server/src/calls/index.ts';
 import { Service } from '../support/service.ts';
-import { secret } from './fixtures/secret.ts';
 import { Plain } from './plain.ts';
 import { json, raw, Studio, status } from './studio.ts';
 import { attributesOf, Player } from './support.ts';
@@ -168,17 +165,16 @@ describe('calls of a socket', () => {
     ann.send('next');
     expect(await ann.text()).toBe('well');
 
-    const at = { kind: 'embedded', path: `${service.runtimeDir}/store.sock`, log: silentLog } as const;
-    const store = await openStore(at);
-    const letters = new DeadLetters(store.presence);
-    const letter = (await letters.newest('default')).find(({ event }) => event.playerId === 'unlucky')!;
+    const found = await service.api<{ deadLetters: DeadLetter[] }>('GET', '/v1/dead-letters');
+    const letter = found.deadLetters.find(({ event }) => event.playerId === 'unlucky')!;
     expect(letter).toMatchObject({ reason: 'it answered 500', attempts: 1, route: 0 });
-    const secrets = [secret];
-    const guard = new AddressGuard(['127.0.0.0/8']);
-    const caller = new Caller({ source: '/test', guard, secrets: () => secrets });
-    await letters.replay('default', letter.number, caller, () => undefined);
-    await caller.shutdown();
-    await store.close();
+    const replay = () =>
+      fetch(`${service.url}/v1/dead-letters/${letter.number}/replay`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${service.token}` },
+      });
+    expect((await replay()).status).toBe(204);
+    expect((await replay()).status).toBe(404);
     const [first, , again] = await studio.calls('unlucky', 3);
     expect(again!.body.toString()).toBe('lost');
     for (const name of ['ce-id', 'webhook-id', 'ce-sequence', 'ce-subject', 'content-type'])

@@ -10,6 +10,7 @@ export { type ProblemDetails, problemOf, problemType } from './problem.ts';
 export { type ControlOptions, createControl } from './router.ts';
 export type {
   ControlBackend,
+  DeadLettersBackend,
   DrainResult,
   HostView,
   KeyRing,

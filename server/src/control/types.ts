@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Scope } from '../tenants/index.ts';
 import type {
+  deadLetterSchema,
   drainSchema,
   hostSchema,
   migrateSchema,
@@ -86,4 +87,17 @@ export interface SocketsBackend {
     tenant: string,
     socket: { mapping: string; playerId: string; attributes?: Record<string, unknown> },
   ): Promise<SocketTicket>;
+}
+
+/** A call to a function that was not delivered. */
+export type DeadLetterView = z.infer<typeof deadLetterSchema>;
+
+/** Calls to functions that were not delivered, of each tenant. */
+export interface DeadLettersBackend {
+  /** The newest first. @param before only those with a smaller number */
+  newest(tenant: string, limit: number, before?: number): Promise<DeadLetterView[]>;
+  /** @throws BATON_DEAD_LETTER_NOT_FOUND */
+  get(tenant: string, number: number): Promise<DeadLetterView>;
+  /** @throws BATON_DEAD_LETTER_NOT_FOUND, BATON_CALL_FAILED */
+  replay(tenant: string, number: number): Promise<void>;
 }

@@ -1,4 +1,4 @@
-// What the operations on hosts, rooms and sockets answer with.
+// What the operations on hosts, rooms, sockets and dead letters answer with.
 import { z } from 'zod';
 
 const count = z.number().int().min(0);
@@ -114,3 +114,27 @@ export const ticketSchema = z
     expires: z.number().meta({ description: 'Unix time in ms' }),
   })
   .meta({ id: 'SocketTicket' });
+
+export const deadLetterSchema = z
+  .object({
+    number: z.number().int().meta({ description: 'Counts all dead letters of the tenant' }),
+    time: z.string().meta({ description: 'When the last attempt had failed, ISO 8601' }),
+    callId: z.string().meta({ description: '`ce-id` and `webhook-id` of the call' }),
+    reason: z.string(),
+    attempts: count,
+    url: z.string().meta({ description: 'Where it was sent' }),
+    route: count.optional().meta({ description: "Which entry of the mapping's `receive` it was" }),
+    event: z.object({
+      type: z.string().meta({ description: '`receive`, `close`, `linked` or `unlinked`' }),
+      mapping: z.string(),
+      mappingVersion: z.number().optional(),
+      socketId: z.string(),
+      playerId: z.string(),
+      epoch: z.number().optional(),
+      sequence: z.number().optional(),
+      attributes: attributes.optional(),
+      contentType: z.string(),
+    }),
+    body: z.string().optional().meta({ description: 'Base64; absent when it is too long to be kept' }),
+  })
+  .meta({ id: 'DeadLetter' });

@@ -148,6 +148,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
   const audit = new AuditLog(store.presence, hostLog);
   const operations = operationsOf({
     service: backend,
+    deadLetters: sockets.deadLetters,
     audit,
     unready: () => (store.connected ? undefined : 'the store is away'),
   });

@@ -3,6 +3,7 @@
 import type { Room } from '@colyseus/core';
 import type { CallEvent, Caller, DeadLetters, Endpoint, Reply } from '../calls/index.ts';
 import { asBatonError, BatonError, messageUnrouted, receiveOverflow } from '../errors.ts';
+import type { Mapping } from '../mappings/index.ts';
 import { registerMovable, trackOf } from '../migration/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { CallLine, receiveCall, type WaitingCall } from './call-line.ts';
@@ -137,6 +138,23 @@ export class Calling {
     await this.options.caller
       .tell(entry.close, event)
       .catch((error) => this.failed(error, event, entry.close!));
+  }
+
+  /**
+   * Makes a call again that was not delivered.
+   * @param mapping its mapping, as it is today
+   * @throws BATON_DEAD_LETTER_NOT_FOUND, BATON_CALL_FAILED
+   */
+  async replay(
+    tenant: string,
+    number: number,
+    mapping: (name: string) => Mapping | undefined,
+  ): Promise<void> {
+    const { deadLetters, caller } = this.options;
+    await deadLetters.replay(tenant, number, caller, ({ event: { type, mapping: name }, route = 0 }) => {
+      const today = mapping(name);
+      return type === 'receive' ? today?.receive?.[route] : today?.[type];
+    });
   }
 
   private of(room: HostedSocket): Activity {

@@ -1,6 +1,6 @@
 // Hosted sockets of one host: what their rooms ask for, put together from calls, links and live moves.
 import { matchMaker, type Room, ServerError } from '@colyseus/core';
-import { type AddressGuard, Caller, DeadLetters, type Reply } from '../calls/index.ts';
+import { type AddressGuard, Caller, type DeadLetter, DeadLetters, type Reply } from '../calls/index.ts';
 import { socketNotFound, tokenInvalid } from '../errors.ts';
 import { type Mapping, MappingRegistry } from '../mappings/index.ts';
 import { keepUnlisted, type Migrator, registerMovable, trackOf } from '../migration/index.ts';
@@ -17,6 +17,12 @@ import { type Entry, Roster } from './roster.ts';
 import type { HostedSocket, Player, SocketService } from './service.ts';
 import { SOCKET_ROOM, SocketRoom } from './socket-room.ts';
 import type { SocketMessage } from './speech.ts';
+
+export interface LettersOfTenants {
+  newest(tenant: string, limit: number, before?: number): Promise<DeadLetter[]>;
+  get(tenant: string, number: number): Promise<DeadLetter>;
+  replay(tenant: string, number: number): Promise<void>;
+}
 
 export interface HostedSocketsOptions {
   host: string;
@@ -55,8 +61,9 @@ export class HostedSockets implements SocketService {
   private readonly linking: Linking;
   private readonly gathering: Gathering;
   private readonly caller: Caller;
-  private readonly deadLetters: DeadLetters;
   private readonly calling: Calling;
+  /** What was not delivered, for those who look after it. */
+  readonly deadLetters: LettersOfTenants;
   private readonly roster: Roster;
   private readonly pending = new Set<Promise<void>>();
   private stopped = false;
@@ -85,7 +92,7 @@ export class HostedSockets implements SocketService {
       bereaved: (room, peer) => this.linking.bereaved(room, peer),
     });
     this.roster = new Roster(host, (socketId) => options.epoch(socketId));
-    this.deadLetters = new DeadLetters(store.presence);
+    const letters = new DeadLetters(store.presence);
     this.caller = new Caller({
       source: `/baton/${host}`,
       guard: options.guard,
@@ -93,11 +100,16 @@ export class HostedSockets implements SocketService {
     });
     this.calling = new Calling({
       caller: this.caller,
-      deadLetters: this.deadLetters,
+      deadLetters: letters,
       log,
       epoch: options.epoch,
       act: (room, reply) => this.act(room, reply),
     });
+    this.deadLetters = {
+      newest: (tenant, limit, before) => letters.newest(tenant, limit, before),
+      get: (tenant, number) => letters.get(tenant, number),
+      replay: (tenant, number) => this.calling.replay(tenant, number, (name) => this.mappingOf(tenant, name)),
+    };
     SocketRoom.service = this;
     registerMovable(SocketRoom);
     keepUnlisted(SocketRoom);
@@ -145,6 +157,10 @@ export class HostedSockets implements SocketService {
       throw tokenInvalid({ reason: `it is longer than ${MAX_PLAYER_ID} characters` });
     if (/\p{Surrogate}/u.test(token)) throw tokenInvalid({ reason: 'it is not well-formed text' });
     return { playerId: token, mapping: found };
+  }
+
+  private mappingOf(_tenant: string, name: string): Mapping | undefined {
+    return this.mappings.has(name) ? this.mappings.get(name) : undefined;
   }
 
   /** What other hosts, and this one, ask of the socket or of this host. */

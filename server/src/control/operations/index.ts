@@ -1,7 +1,8 @@
 import type { AuditLog } from '../audit.ts';
 import type { Operation } from '../operation.ts';
-import type { ControlBackend, SocketsBackend } from '../types.ts';
+import type { ControlBackend, DeadLettersBackend, SocketsBackend } from '../types.ts';
 import { auditOperations } from './audit.ts';
+import { deadLetterOperations } from './dead-letters.ts';
 import { documentOperations } from './document.ts';
 import { hostOperations } from './hosts.ts';
 import { probeOperations } from './probes.ts';
@@ -12,17 +13,19 @@ import { socketOperations } from './sockets.ts';
 export interface Backends {
   service: ControlBackend;
   sockets?: SocketsBackend;
+  deadLetters?: DeadLettersBackend;
   audit?: AuditLog;
   /** Why the host should get no traffic; `undefined` = it should. Default: it always should. */
   unready?: () => string | undefined | Promise<string | undefined>;
 }
 
 /** All operations of the control API. */
-export function operationsOf({ service, sockets, audit, unready }: Backends): Operation[] {
+export function operationsOf({ service, sockets, deadLetters, audit, unready }: Backends): Operation[] {
   const operations = [
     ...hostOperations(service),
     ...roomOperations(service),
     ...(sockets ? socketOperations(sockets) : []),
+    ...(deadLetters ? deadLetterOperations(deadLetters) : []),
     ...(audit ? auditOperations(audit) : []),
     ...probeOperations(unready),
   ];
