@@ -68,7 +68,8 @@ describe('Redis', () => {
   test('a script file says how many keys it takes, and each file is used', () => {
     for (const { name, keys, source } of Object.values(scripts)) {
       const used = [...source.matchAll(/KEYS\[(\d)\]/g)].map((match) => Number(match[1]));
-      expect([name, Math.max(...used)]).toEqual([name, keys]);
+      const many = /ipairs\(KEYS\)|#KEYS/.test(source);
+      expect([name, many ? 'n' : String(Math.max(...used))]).toEqual([name, keys]);
       expect(source).not.toMatch(/^-- include/m);
     }
     const folder = new URL('../../server/src/store/redis/commands/', import.meta.url);

@@ -10,6 +10,20 @@ export const milliseconds = z.number().min(1).max(Number.MAX_SAFE_INTEGER);
 export const version = z.int().min(0);
 export const value = z.string().max(storeLimits.valueLength);
 export const keys = z.array(key).max(storeLimits.batch);
+export const reads = z.array(key).max(storeLimits.reads);
+export const changes = z
+  .array(
+    z.object({
+      key,
+      expect: version.optional(),
+      value: value.optional(),
+      ttlMs: milliseconds.optional(),
+      check: z.literal(true).optional(),
+    }),
+  )
+  .min(1)
+  .max(storeLimits.changes)
+  .refine((all) => new Set(all.map((one) => one.key)).size === all.length, 'a key is named twice');
 export const moves = z.array(z.object({ roomId: key, from: key, epoch, to: key })).max(storeLimits.batch);
 
 /** Loose: a host of a newer version may tell more about itself. */

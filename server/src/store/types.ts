@@ -51,10 +51,23 @@ export interface MoveOutcome {
   owner?: RoomOwner;
 }
 
-/** A small shared record: `version` is unique in the store and grows with every `set` of any key. */
+/** A small shared record: versions grow with every `commit`; what one commit wrote has one version. */
 export interface VersionedValue {
   value: string;
   version: number;
+}
+
+/** One record's part in a `commit`. */
+export interface Change {
+  key: string;
+  /** Version the record must have, 0 = it must not exist, absent = whatever. */
+  expect?: number | undefined;
+  /** What is written; without it the record is deleted, unless `check` is set. */
+  value?: string | undefined;
+  /** Milliseconds after which the record is gone; absent = it stays. */
+  ttlMs?: number | undefined;
+  /** The entry is a condition only: nothing is written or deleted. */
+  check?: true | undefined;
 }
 
 /**
@@ -141,16 +154,23 @@ export interface Store {
   /** Colyseus' room listings, shared by all hosts. Implements `insert`. */
   readonly driver: MatchMakerDriver;
 
+  /** `getMany` of one. */
   get(key: string): Promise<VersionedValue | undefined>;
 
+  /** Records that exist, all as they were at one moment. */
+  getMany(keys: string[]): Promise<Map<string, VersionedValue>>;
+
   /**
-   * @param expect version the record must have, 0 = it must not exist, absent = whatever
-   * @param ttlMs milliseconds after which the record is gone; absent = it stays
-   * @returns the new version; `undefined`, and nothing is changed, on a version conflict
+   * Changes several records in one atomic step: all of them, or none when one does not have the expected version.
+   * @param changes each key once
+   * @returns the version of everything it wrote; `undefined`, and nothing is changed, on a conflict
    */
+  commit(changes: Change[]): Promise<number | undefined>;
+
+  /** `commit` of one record that is written. */
   set(key: string, value: string, expect?: number, ttlMs?: number): Promise<number | undefined>;
 
-  /** @returns whether a record (of version `expect`, if given) was there and is gone now */
+  /** Deletes one record. @returns whether it (of version `expect`, if given) was there and is gone now */
   del(key: string, expect?: number): Promise<boolean>;
 
   /** Resolves when the store answers. */
@@ -179,4 +199,8 @@ export const storeLimits = {
   valueLength: 1 << 20,
   /** Rooms in one `transfer` or `owners`. */
   batch: 10_000,
+  /** Keys of one `getMany`. */
+  reads: 1_000,
+  /** Entries of one `commit`. */
+  changes: 64,
 } as const;

@@ -41,14 +41,8 @@ const registry: Record<string, Method> = {
 };
 
 const records: Record<string, Method> = {
-  'record.get': method(z.tuple([key]), (s, [k]) => s.records.get(k)),
-  'record.set': method(
-    z.tuple([key, shape.value, shape.version.optional(), shape.milliseconds.optional()]),
-    (s, [k, v, expect, ttlMs]) => s.records.set(k, v, expect, ttlMs),
-  ),
-  'record.del': method(z.tuple([key, shape.version.optional()]), (s, [k, expect]) =>
-    s.records.del(k, expect),
-  ),
+  'record.getMany': method(z.tuple([shape.reads]), (s, [keys]) => s.records.getMany(keys)),
+  'record.commit': method(z.tuple([shape.changes]), (s, [changes]) => s.records.commit(changes)),
 };
 
 const driver: Record<string, Method> = {

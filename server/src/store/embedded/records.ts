@@ -1,7 +1,13 @@
-import type { VersionedValue } from '../types.ts';
+import type { Change, VersionedValue } from '../types.ts';
 
 interface Entry extends VersionedValue {
   expiresAt: number;
+}
+
+export interface Committed {
+  version: number;
+  /** Records that were there and are gone now. */
+  deleted: number;
 }
 
 const sweepEvery = 1000;
@@ -24,19 +30,30 @@ export class Records {
     return entry && { value: entry.value, version: entry.version };
   }
 
-  set(key: string, value: string, expect?: number, ttlMs?: number): number | undefined {
-    this.#sweep();
-    if (expect !== undefined && expect !== (this.#live(key)?.version ?? 0)) return undefined;
-    const version = ++this.#lastVersion;
-    const expiresAt = ttlMs === undefined ? Number.POSITIVE_INFINITY : this.#now() + ttlMs;
-    this.#entries.set(key, { value, version, expiresAt });
-    return version;
+  getMany(keys: string[]): [key: string, found: VersionedValue][] {
+    return keys.flatMap((key) => {
+      const found = this.get(key);
+      return found ? [[key, found]] : [];
+    });
   }
 
-  del(key: string, expect?: number): boolean {
-    const entry = this.#live(key);
-    if (!entry || (expect !== undefined && expect !== entry.version)) return false;
-    return this.#entries.delete(key);
+  commit(changes: Change[]): Committed | undefined {
+    this.#sweep();
+    for (const { key, expect } of changes)
+      if (expect !== undefined && expect !== (this.#live(key)?.version ?? 0)) return undefined;
+    const version = ++this.#lastVersion;
+    let deleted = 0;
+    for (const { key, value, ttlMs, check } of changes) {
+      if (check) continue;
+      if (value === undefined) {
+        if (this.#live(key)) deleted++;
+        this.#entries.delete(key);
+      } else {
+        const expiresAt = ttlMs === undefined ? Number.POSITIVE_INFINITY : this.#now() + ttlMs;
+        this.#entries.set(key, { value, version, expiresAt });
+      }
+    }
+    return { version, deleted };
   }
 
   #live(key: string): Entry | undefined {

@@ -2,6 +2,7 @@ import type { Log } from '../../telemetry/index.ts';
 import { surviveAbsence } from '../survive.ts';
 import {
   byHostNumber,
+  type Change,
   type HostRecord,
   type Move,
   type MoveOutcome,
@@ -12,6 +13,7 @@ import {
 import { EmbeddedDriver } from './driver.ts';
 import { EmbeddedLink } from './link.ts';
 import { EmbeddedPresence } from './presence.ts';
+import type { Committed } from './records.ts';
 
 /** A host's view of the embedded store over its Unix socket; the server checks what it is given. */
 export class EmbeddedStore implements Store {
@@ -91,16 +93,28 @@ export class EmbeddedStore implements Store {
     return this.#link.request('release', [roomId, host, epoch]);
   }
 
-  get(key: string): Promise<VersionedValue | undefined> {
-    return this.#link.request('record.get', [key]);
+  async get(key: string): Promise<VersionedValue | undefined> {
+    return (await this.getMany([key])).get(key);
+  }
+
+  async getMany(keys: string[]): Promise<Map<string, VersionedValue>> {
+    return new Map(await this.#link.request<[string, VersionedValue][]>('record.getMany', [keys]));
+  }
+
+  async commit(changes: Change[]): Promise<number | undefined> {
+    return (await this.#commit(changes))?.version;
   }
 
   set(key: string, value: string, expect?: number, ttlMs?: number): Promise<number | undefined> {
-    return this.#link.request('record.set', [key, value, expect, ttlMs]);
+    return this.commit([{ key, value, expect, ttlMs }]);
   }
 
-  del(key: string, expect?: number): Promise<boolean> {
-    return this.#link.request('record.del', [key, expect]);
+  async del(key: string, expect?: number): Promise<boolean> {
+    return ((await this.#commit([{ key, expect }]))?.deleted ?? 0) > 0;
+  }
+
+  #commit(changes: Change[]): Promise<Committed | undefined> {
+    return this.#link.request('record.commit', [changes]);
   }
 
   ping(): Promise<void> {

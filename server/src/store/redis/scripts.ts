@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
-/** One atomic step, kept in `commands/<name>-<number of keys>.lua`. */
+/** One atomic step, kept in `commands/<name>-<number of keys>.lua`; `n` keys are as many as there are records. */
 export interface Script {
   name: string;
-  keys: number;
+  keys: string;
   source: string;
   sha: string;
 }
@@ -26,7 +26,7 @@ function script(file: string): Script {
   const source = read(`${file}.lua`, new Set());
   const sha = createHash('sha1').update(source).digest('hex');
   const at = file.lastIndexOf('-');
-  return { name: file.slice(0, at), keys: Number(file.slice(at + 1)), source, sha };
+  return { name: file.slice(0, at), keys: file.slice(at + 1), source, sha };
 }
 
 export const scripts = {
@@ -38,8 +38,8 @@ export const scripts = {
   transfer: script('transfer-4'),
   release: script('release-2'),
   roomsOf: script('rooms-of-2'),
-  setRecord: script('set-record-2'),
-  delRecord: script('del-record-1'),
+  getRecords: script('get-records-n'),
+  commitRecords: script('commit-records-n'),
   nextGeneration: script('next-generation-2'),
   cleanupListings: script('cleanup-listings-1'),
 };

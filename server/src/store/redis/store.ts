@@ -2,7 +2,7 @@ import { hostIdTaken, hostNotFound } from '../../errors.ts';
 import type { Log } from '../../telemetry/index.ts';
 import * as shape from '../schema.ts';
 import { surviveAbsence } from '../survive.ts';
-import type { Store, VersionedValue } from '../types.ts';
+import type { Change, Store, VersionedValue } from '../types.ts';
 import { byHostNumber, type HostRecord, type Move, type MoveOutcome, type RoomOwner } from '../types.ts';
 import { parseAddress } from './address.ts';
 import { GuardedRedisDriver } from './driver.ts';
@@ -168,27 +168,48 @@ export class RedisStore implements Store {
   }
 
   async get(key: string): Promise<VersionedValue | undefined> {
-    const record = this.#record(check('get', shape.key, key));
-    const found = await this.#link.run('get', (client) => client.hmGet(record, ['value', 'version']));
-    const [value, version] = found;
-    if (typeof value !== 'string' || typeof version !== 'string') return undefined;
-    return { value, version: Number(version) };
+    return (await this.getMany([key])).get(key);
+  }
+
+  async getMany(keys: string[]): Promise<Map<string, VersionedValue>> {
+    const names = check('getMany', shape.reads, keys);
+    const found = new Map<string, VersionedValue>();
+    if (names.length === 0) return found;
+    const records = names.map((key) => this.#record(key));
+    const flat = (await this.#link.script(scripts.getRecords, records, [])) as (string | null)[];
+    names.forEach((key, at) => {
+      const [value, version] = flat.slice(2 * at, 2 * at + 2);
+      if (typeof value === 'string') found.set(key, { value, version: Number(version) });
+    });
+    return found;
+  }
+
+  async commit(changes: Change[]): Promise<number | undefined> {
+    const { version } = await this.#commit('commit', changes);
+    return version === 0 ? undefined : version;
   }
 
   async set(key: string, value: string, expect?: number, ttlMs?: number): Promise<number | undefined> {
-    const record = this.#record(check('set', shape.key, key));
-    check('set', shape.value, value);
-    check('set', shape.version.optional(), expect);
-    const ttl = check('set', shape.milliseconds.optional(), ttlMs);
-    const args = [value, String(expect ?? ''), ttl === undefined ? '' : String(Math.ceil(ttl))];
-    const version = await this.#link.script(scripts.setRecord, [record, this.#key.lastVersion], args);
-    return version === 0 ? undefined : Number(version);
+    const { version } = await this.#commit('set', [{ key, value, expect, ttlMs }]);
+    return version === 0 ? undefined : version;
   }
 
   async del(key: string, expect?: number): Promise<boolean> {
-    const record = this.#record(check('del', shape.key, key));
-    check('del', shape.version.optional(), expect);
-    return (await this.#link.script(scripts.delRecord, [record], [String(expect ?? '')])) === 1;
+    return (await this.#commit('del', [{ key, expect }])).deleted > 0;
+  }
+
+  async #commit(what: string, changes: Change[]): Promise<{ version: number; deleted: number }> {
+    const checked = check(what, shape.changes, changes);
+    const keys = [this.#key.lastVersion, ...checked.map(({ key }) => this.#record(key))];
+    const args = checked.flatMap(({ expect, value, ttlMs, check: condition }) => [
+      String(expect ?? ''),
+      condition ? 'check' : value === undefined ? 'delete' : 'write',
+      value ?? '',
+      ttlMs === undefined ? '' : String(Math.ceil(ttlMs)),
+    ]);
+    const answer = await this.#link.script(scripts.commitRecords, keys, args);
+    const [version, deleted] = answer as [number, number];
+    return { version, deleted };
   }
 
   async ping(): Promise<void> {
