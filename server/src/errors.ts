@@ -234,8 +234,18 @@ export const callFailed = define(
 export const socketNotFound = define('BATON_SOCKET_NOT_FOUND', 404, 'There is no socket {socketId}.');
 export const linkSelf = define('BATON_LINK_SELF', 422, 'Socket {socketId} cannot be linked with itself.');
 export const linkGone = define('BATON_LINK_GONE', 404, 'Socket {peer} is gone.');
-export const linkTaken = define('BATON_LINK_TAKEN', 409, 'Socket {peer} is already linked.');
-export const linkTimeout = define('BATON_LINK_TIMEOUT', 504, 'Socket {peer} did not open within {ms} ms.');
+export const linkTaken = define('BATON_LINK_TAKEN', 409, '{what} is taken: {reason}.');
+export const linkTimeout = define('BATON_LINK_TIMEOUT', 504, '{what} did not {how} within {ms} ms.');
+export const linkStale = define(
+  'BATON_LINK_STALE',
+  409,
+  'The link of socket {socketId} was not changed: {reason}.',
+);
+export const linkForeign = define(
+  'BATON_LINK_FOREIGN',
+  404,
+  'Socket {peer} belongs to another tenant than socket {socketId}, which is told that it is gone.',
+);
 export const notLinked = define(
   'BATON_NOT_LINKED',
   409,

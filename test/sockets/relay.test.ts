@@ -187,11 +187,14 @@ describe('a host that is killed', () => {
       if (same) two = opened;
     }
     await Promise.all([one.linked(two), two.linked(one)]);
-    expect(await store.get(`link:${one.id}`)).toBeDefined();
+    const record = async ({ id }: Player) => JSON.parse((await store.get(`socket:${id}`))?.value ?? '{}');
+    const { link } = await record(one);
+    expect(await store.get(`link:default:${link}`)).toBeDefined();
     for (const player of [one, two]) player.room.reconnection.enabled = false;
     kill(await hostPid(one));
-    const left = () => Promise.all([one, two].map((player) => store.get(`link:${player.id}`)));
-    await until(async () => (await left()).every((record) => record === undefined), 'the records to be gone');
+    const closed = async (player: Player) => (await record(player)).state === 'closed';
+    await until(async () => (await closed(one)) && (await closed(two!)), 'both to be closed');
+    expect(await store.get(`link:default:${link}`)).toBeUndefined();
     await store.close();
   });
 

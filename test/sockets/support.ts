@@ -131,6 +131,16 @@ export class World {
     );
   }
 
+  /** What the control API asks of a socket's links. */
+  async links(socketId: string, method: 'link' | 'unlink', body: object = {}): Promise<any> {
+    const response = await fetch(`${this.service.url}/links/${socketId}/${method}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    return response.json();
+  }
+
   add(room: Room, token: string): Player {
     const player = new Player(room, token);
     this.players.push(player);
@@ -149,11 +159,11 @@ export class World {
     return (await this.service.room(player.id))?.host;
   }
 
-  async together(one: Player, two: Player): Promise<void> {
+  async together(...players: Player[]): Promise<void> {
     await until(async () => {
-      const [a, b] = [await this.hostOf(one), await this.hostOf(two)];
-      return a !== undefined && a === b;
-    }, 'the pair to be on one host');
+      const hosts = await Promise.all(players.map((player) => this.hostOf(player)));
+      return hosts[0] !== undefined && new Set(hosts).size === 1;
+    }, 'linked sockets to be on one host');
   }
 
   /** A socket on another host than `one`, whose function answers when it is released. */

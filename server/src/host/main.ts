@@ -165,7 +165,10 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
   registration.record.state = 'draining';
   await registration.start(
     ownership,
-    () => matchMaker.restoreMissingRoomCaches(),
+    async () => {
+      await matchMaker.restoreMissingRoomCaches();
+      await sockets.restore(ownership.rooms());
+    },
     () => ownership.moves,
   );
   await app.listen(settings.port);

@@ -1,7 +1,7 @@
 // Hosted sockets of one host: what their rooms ask for, put together from calls, links and live moves.
 import { matchMaker, type Room, ServerError } from '@colyseus/core';
 import { type AddressGuard, Caller, type DeadLetter, DeadLetters, type Reply } from '../calls/index.ts';
-import { socketNotFound, tokenInvalid } from '../errors.ts';
+import { linkStale, socketNotFound, tokenInvalid } from '../errors.ts';
 import { type Mapping, MappingRegistry } from '../mappings/index.ts';
 import { keepUnlisted, type Migrator, registerMovable, trackOf } from '../migration/index.ts';
 import type { HostRecord, Store } from '../store/index.ts';
@@ -9,8 +9,7 @@ import type { Log } from '../telemetry/index.ts';
 import type { Arrival } from '../transport/index.ts';
 import { Calling } from './calling.ts';
 import { closeReason } from './close-codes.ts';
-import { Gathering } from './gathering.ts';
-import { Linking } from './linking.ts';
+import { Gathering, type LinkActions, Linking, type Wish, wishOf } from './links/index.ts';
 import { Opening, type Request } from './opening.ts';
 import { AWAY, Reach } from './reach.ts';
 import { type Entry, Roster } from './roster.ts';
@@ -44,7 +43,7 @@ export interface HostedSocketsOptions {
 
 const MAX_PLAYER_ID = 128;
 /** Methods of a socket's room that hosts may call. */
-const ROOM_METHODS = new Set(['standing', 'linkedWith', 'peerLeft', 'refused']);
+const ROOM_METHODS = new Set(['learn', 'wish', 'tenantOf']);
 /** How long a host that stops waits for close calls that are under way. */
 const SHUTDOWN_MS = 5_000;
 /** A socket that closed while the store was away is cleared up this often, this many times. */
@@ -52,6 +51,8 @@ const CLEAR_EVERY_MS = 1_000;
 const CLEAR_TRIES = 60;
 /** Sockets of a dead host that are cleared up at a time. */
 const BURIALS_AT_ONCE = 32;
+/** Sockets that are looked up at a time when the store has lost what it knew of this host. */
+const RESTORED_AT_ONCE = 500;
 
 export class HostedSockets implements SocketService {
   private readonly options: HostedSocketsOptions;
@@ -59,7 +60,8 @@ export class HostedSockets implements SocketService {
   private readonly reach: Reach;
   private readonly opening: Opening;
   private readonly linking: Linking;
-  private readonly gathering: Gathering;
+  private readonly gathering: Gathering<HostedSocket>;
+  private migrator: Migrator | undefined;
   private readonly caller: Caller;
   private readonly calling: Calling;
   /** What was not delivered, for those who look after it. */
@@ -82,14 +84,22 @@ export class HostedSockets implements SocketService {
       isMapping: (name) => this.mappings.has(name),
       reach: this.reach,
     });
-    this.linking = new Linking({ store, log, local, reach: this.reach });
+    this.linking = new Linking({
+      store,
+      log,
+      local,
+      epoch: options.epoch,
+      call: (socketId, method, args) => this.reach.call(socketId, method, args),
+    });
     this.gathering = new Gathering({
       host,
       store,
       log,
       local,
-      confirm: (room, peer) => this.linking.confirm(room, peer),
-      bereaved: (room, peer) => this.linking.bereaved(room, peer),
+      present: (socketId) => matchMaker.getLocalRoomById(socketId) !== undefined,
+      sync: (room) => this.linking.sync(room),
+      bury: (room, peer) => this.linking.bury(room.tenant, peer),
+      move: (socketIds, to) => this.moveTogether(socketIds, to),
     });
     this.roster = new Roster(host, (socketId) => options.epoch(socketId));
     const letters = new DeadLetters(store.presence);
@@ -128,12 +138,17 @@ export class HostedSockets implements SocketService {
   }
 
   useMigrator(migrator: Migrator): void {
-    this.gathering.useMigrator(migrator);
+    this.migrator = migrator;
+  }
+
+  private async moveTogether(socketIds: string[], to: string): Promise<void> {
+    for (const outcome of await this.migrator!.moveTogether(socketIds, to))
+      if ('error' in outcome) throw outcome.error;
   }
 
   async shutdown(): Promise<void> {
     this.stopped = true;
-    this.linking.stop();
+    this.inBackground(this.linking.stop());
     this.gathering.stop();
     this.reach.stop();
     this.inBackground(this.listed(this.roster.forget(this.options.host)));
@@ -145,8 +160,8 @@ export class HostedSockets implements SocketService {
   /** Linked sockets move together. */
   groupOf(roomId: string): string[] {
     const room = this.local(roomId);
-    const peer = room?.peer === undefined ? undefined : this.local(room.peer);
-    return peer && peer.peer === roomId ? [roomId, peer.roomId] : [roomId];
+    const with_ = (id: string) => this.local(id)?.link?.id === room?.link?.id;
+    return [roomId, ...(room?.peers.filter(with_) ?? [])];
   }
 
   /** Without tenants a token is the player's name itself; `baton start` says so. */
@@ -198,8 +213,9 @@ export class HostedSockets implements SocketService {
     if (room.gone) return;
     room.begun();
     this.say(room, reply);
-    room.answered(reply.actions.peer);
-    this.settle(room);
+    const wish = wishOf(reply.actions);
+    room.answered(wish.peers !== undefined || wish.group !== undefined);
+    this.settle(room, wish);
     this.dismiss(room, reply);
     this.calling.begin(room);
   }
@@ -207,11 +223,8 @@ export class HostedSockets implements SocketService {
   /** Does what a function answered for a socket that is open. */
   private act(room: HostedSocket, reply: Reply): void {
     this.say(room, reply);
-    const { peer } = reply.actions;
-    if (peer !== undefined && room.peer === undefined) {
-      room.answered(peer);
-      this.settle(room);
-    }
+    const wish = wishOf(reply.actions);
+    if (Object.keys(wish).length > 0) this.settle(room, wish);
     this.dismiss(room, reply);
   }
 
@@ -224,9 +237,8 @@ export class HostedSockets implements SocketService {
     if (message) room.tell(message.text ? Buffer.from(message.data).toString() : message.data);
   }
 
-  /** The room stays on this host until that is through. */
-  private settle(room: HostedSocket): void {
-    trackOf(room as unknown as Room).follow('link', this.linking.settle(room, room.mapping.waitTimeout));
+  private settle(room: HostedSocket, wish: Wish): void {
+    this.follow(room, this.linking.settle(room, wish, room.mapping.waitTimeout));
   }
 
   private dismiss(room: HostedSocket, { actions: { close } }: Reply): void {
@@ -239,6 +251,34 @@ export class HostedSockets implements SocketService {
 
   changed(room: HostedSocket, change: 'linked' | 'unlinked', peers: string[]): void {
     this.calling.changed(room, change, peers);
+  }
+
+  async wish(room: HostedSocket, wish: Wish): Promise<{ waits: boolean; peers: string[] }> {
+    if (!room.settled || room.gone)
+      throw linkStale({ socketId: room.roomId, reason: room.gone ? 'it is closing' : 'it is still opening' });
+    const work = this.linking.want(room, wish, room.mapping.waitTimeout);
+    this.follow(room, work);
+    const refused = await work;
+    if (refused) throw refused;
+    return { waits: room.wait !== undefined, peers: [...room.peers] };
+  }
+
+  /**
+   * Links a socket of a tenant, on whichever host it is.
+   * @throws BATON_SOCKET_NOT_FOUND, BATON_LINK_SELF, BATON_LINK_GONE, BATON_LINK_TAKEN, BATON_LINK_STALE
+   */
+  link(tenant: string, socketId: string, actions: LinkActions): Promise<{ waits: boolean; peers: string[] }> {
+    return this.linking.link(tenant, socketId, wishOf(actions));
+  }
+
+  /** Ends the link of a socket, or its waiting for one. @throws BATON_SOCKET_NOT_FOUND */
+  unlink(tenant: string, socketId: string): Promise<void> {
+    return this.linking.unlink(tenant, socketId);
+  }
+
+  /** The room stays on this host until that is through. */
+  private follow(room: HostedSocket, work: Promise<unknown>): void {
+    trackOf(room as unknown as Room).follow('link', work);
   }
 
   async closed(room: HostedSocket, code: number | undefined): Promise<void> {
@@ -273,13 +313,26 @@ export class HostedSockets implements SocketService {
 
   arrived(room: HostedSocket, from: string): void {
     this.inBackground(this.listed(this.roster.moved(room, from)));
-    this.linking.watch(room);
-    this.gathering.begin(room);
+    this.relinked(room);
     this.calling.arrived(room);
+    // it may not have been told meanwhile
+    this.inBackground(this.linking.sync(room).catch((error) => this.notLookedUp(room.roomId, error)));
   }
 
-  gather(room: HostedSocket): void {
+  relinked(room: HostedSocket): void {
+    this.linking.watch(room);
     this.gathering.begin(room);
+  }
+
+  private notLookedUp(socketId: string, error: unknown): void {
+    this.options.log.warn({ socketId, err: error }, 'whether a socket is still linked was not looked up');
+  }
+
+  /** The store lost this host, or everything: what it does not have of the sockets among these rooms is put back. */
+  async restore(roomIds: string[]): Promise<void> {
+    const rooms = roomIds.flatMap((id) => this.local(id) ?? []);
+    for (let i = 0; i < rooms.length; i += RESTORED_AT_ONCE)
+      await this.linking.restore(rooms.slice(i, i + RESTORED_AT_ONCE));
   }
 
   /** A socket that is not on the list is cleared up by its peer alone, should its host die. */
@@ -304,7 +357,7 @@ export class HostedSockets implements SocketService {
   }
 
   private async lost(host: string, socketId: string, entry: Entry): Promise<void> {
-    await this.linking.bury(socketId);
+    await this.linking.bury(entry.tenant, socketId);
     if (await this.roster.claim(host, socketId)) this.inBackground(this.calling.lost(socketId, entry));
   }
 }

@@ -3,10 +3,8 @@ import type { BatonError } from '../errors.ts';
 import type { Mapping } from '../mappings/index.ts';
 import type { Connection } from '../transport/index.ts';
 import type { CallLine } from './call-line.ts';
+import type { GatheredRoom, LinkedRoom, Wish } from './links/index.ts';
 import type { Form, SocketMessage, Speech } from './speech.ts';
-
-/** How a socket stands to one that wants to be linked with it, or is. */
-export type Standing = 'opening' | 'free' | 'linked' | 'taken' | 'closed';
 
 /** Who opens a socket, and on what. */
 export interface Player {
@@ -15,7 +13,7 @@ export interface Player {
 }
 
 /** A hosted socket as the service sees it; its room. */
-export interface HostedSocket {
+export interface HostedSocket extends LinkedRoom, GatheredRoom {
   readonly roomId: string;
   /** As it was when the socket was opened. */
   readonly mapping: Mapping;
@@ -25,19 +23,12 @@ export interface HostedSocket {
   readonly clients: ArrayLike<Client>;
   readonly connection: Connection | undefined;
   status: 'opening' | 'open' | 'waiting' | 'linked';
-  readonly peer: string | undefined;
-  /** The socket it waits for. */
-  readonly wanted: string | undefined;
-  /** When it stops waiting, Date.now() ms; 0 while that is not clear. */
-  waitUntil: number;
+  /** Sockets it is linked with. */
+  readonly peers: readonly string[];
   /** What its functions said should be kept on it. */
   attributes: Record<string, unknown> | undefined;
   /** Its calls that wait, and what is to become one. */
   readonly calls: CallLine;
-  /** Nobody is there any more, or not for long. */
-  readonly gone: boolean;
-  /** Frames held back for the peer. */
-  readonly holding: boolean;
   /** Takes data of the peer. @returns whether its client can hear such data */
   deliver(bytes: Uint8Array, form: Form): boolean;
   /** Says to the client what a function said: bytes, text or any JSON value. */
@@ -46,20 +37,14 @@ export interface HostedSocket {
   begun(): void;
   /** Tells the client an event of the service. */
   say(event: string, payload: object): void;
+  /** The open function has answered. */
+  answered(waits: boolean): void;
   /** Closes it over what its client did. */
   end(closeCode: number, error: BatonError): void;
   /** Closes it because a function says so. */
   dismiss(closeCode: number, reason: string): void;
   /** A function has closed it. */
   readonly dismissed: boolean;
-  /** Passes on what was held back, as soon as the peer is in this process. */
-  flush(): void;
-  /** The open function has answered. */
-  answered(wanted: string | undefined): void;
-  standing(towards: string): Standing;
-  linkedWith(peer: string): 'linked' | 'taken' | 'closed';
-  peerLeft(peer: string): void;
-  refused(peer: string, code: string, message: string): void;
 }
 
 /** What a socket's room asks of the process it runs in. */
@@ -68,7 +53,10 @@ export interface SocketService {
   opened(room: HostedSocket, options: unknown): Promise<void>;
   closed(room: HostedSocket, code: number | undefined): Promise<void>;
   arrived(room: HostedSocket, from: string): void;
-  gather(room: HostedSocket): void;
+  /** The socket has other peers than before, or waits for some. */
+  relinked(room: HostedSocket): void;
+  /** What the control API wants of a socket's links. @throws why that is not done */
+  wish(room: HostedSocket, wish: Wish): Promise<{ waits: boolean; peers: string[] }>;
   /** Gives the receive function what the client said. @param message lent */
   received(room: HostedSocket, message: SocketMessage): void;
   /** The socket has peers now, or has lost them. */

@@ -17,7 +17,8 @@ import { waitFor } from './backpressure.ts';
 import { CallLine } from './call-line.ts';
 import { asServerError, CloseCode } from './close-codes.ts';
 import { isData, reservedType } from './frames.ts';
-import type { HostedSocket, Player, SocketService, Standing } from './service.ts';
+import { news, type Truth, type Wish } from './links/index.ts';
+import type { HostedSocket, Player, SocketService } from './service.ts';
 import {
   eventText,
   Form,
@@ -60,9 +61,13 @@ export class SocketRoom extends Room implements HostedSocket {
   openedAt = 0;
   remoteAddress: string | undefined;
   status: HostedSocket['status'] = 'opening';
-  peer: string | undefined;
-  wanted: string | undefined;
-  waitUntil = 0;
+  alias: string | undefined;
+  /** Version of what is known of its links; with it they are as the store's records say. */
+  known = 0;
+  link: Truth['link'];
+  wait: Truth['wait'];
+  peers: string[] = [];
+  bereft = false;
   attributes: Record<string, unknown> | undefined;
   readonly calls = new CallLine();
   dismissed = false;
@@ -126,15 +131,29 @@ export class SocketRoom extends Room implements HostedSocket {
     return this.closing || client === undefined || client.state === ClientState.LEAVING;
   }
 
-  get holding(): boolean {
-    return this.held.length > 0;
+  get tenant(): string {
+    return this.mapping.tenant;
   }
 
-  /** The other socket of this process, when the link is complete here. */
-  private get localPeer(): HostedSocket | undefined {
-    if (this.peer === undefined) return undefined;
-    const peer = SocketRoom.service.local(this.peer);
-    return peer?.peer === this.roomId ? peer : undefined;
+  get settled(): boolean {
+    return this.known > 0;
+  }
+
+  get together(): boolean {
+    return this.company() !== undefined;
+  }
+
+  /** Its peers, when all of them are in this process and know of the link. */
+  private company(): HostedSocket[] | undefined {
+    const { link, peers } = this;
+    if (!link || peers.length === 0) return undefined;
+    const found: HostedSocket[] = [];
+    for (const id of peers) {
+      const peer = SocketRoom.service.local(id);
+      if (peer?.link?.id !== link.id || !peer.peers.includes(this.roomId)) return undefined;
+      found.push(peer);
+    }
+    return found;
   }
 
   // --- what the client says
@@ -175,10 +194,10 @@ export class SocketRoom extends Room implements HostedSocket {
   }
 
   private relay(bytes: Uint8Array, form: Form): void {
-    const peer = this.localPeer;
-    if (peer) {
+    const company = this.company();
+    if (company) {
       if (this.held.length > 0) this.flush();
-      this.pass(peer, bytes, form);
+      this.pass(company, bytes, form);
       return;
     }
     if (this.status === 'open') {
@@ -195,21 +214,23 @@ export class SocketRoom extends Room implements HostedSocket {
       this.connection?.pauseReading(); // it will not be long: the rest waits in the kernel
     }
     this.held.push({ bytes: Uint8Array.from(bytes), form });
-    if (this.peer !== undefined) SocketRoom.service.gather(this);
+    if (this.peers.length > 0) SocketRoom.service.relinked(this);
   }
 
-  private pass(peer: HostedSocket, bytes: Uint8Array, form: Form): void {
-    if (!peer.deliver(bytes, form)) this.report(messageUntranslatable());
-    const slow = peer.connection;
-    if (slow?.blocked && this.connection) waitFor(this.connection, slow);
+  private pass(company: HostedSocket[], bytes: Uint8Array, form: Form): void {
+    for (const peer of company) {
+      if (!peer.deliver(bytes, form)) this.report(messageUntranslatable());
+      const slow = peer.connection;
+      if (slow?.blocked && this.connection) waitFor(this.connection, slow);
+    }
   }
 
   flush(): void {
-    const peer = this.localPeer;
-    if (!peer) return;
-    for (const { bytes, form } of this.held.splice(0)) this.pass(peer, bytes, form);
+    const company = this.company();
+    if (!company) return;
+    for (const { bytes, form } of this.held.splice(0)) this.pass(company, bytes, form);
     this.heldBytes = 0;
-    if (!peer.connection?.blocked) this.connection?.resumeReading();
+    if (!company.some((peer) => peer.connection?.blocked)) this.connection?.resumeReading();
   }
 
   private withinRate(): boolean {
@@ -299,62 +320,57 @@ export class SocketRoom extends Room implements HostedSocket {
   /** Nothing that its client still says counts. */
   private close(closeCode: number, reason: string): void {
     this.closing = true;
+    this.dropHeld(); // the answer to the farewell has to be read
     this.client?.leave(closeCode, reason);
   }
 
   // --- links
 
-  answered(wanted: string | undefined): void {
-    this.wanted = wanted;
-    this.status = wanted === undefined ? 'open' : 'waiting';
-    if (this.status !== 'open' || this.held.length === 0) return;
+  /** The open function has answered. @param waits for peers; whether it gets any is decided yet */
+  answered(waits: boolean): void {
+    this.status = waits ? 'waiting' : 'open';
+    if (waits || this.held.length === 0) return;
     this.dropHeld();
     if (this.mapping.forward !== 'peers') return;
     this.report(notLinked());
     this.warned = true;
   }
 
-  standing(towards: string): Standing {
-    if (this.status === 'opening') return this.closing ? 'closed' : 'opening'; // its client may be yet to connect
-    if (this.gone) return 'closed';
-    if (this.peer !== undefined) return this.peer === towards ? 'linked' : 'taken';
-    return this.wanted === undefined || this.wanted === towards ? 'free' : 'taken';
+  /** How it stands with its links, as the store decided; its client hears of the difference. */
+  learn(truth: Truth): void {
+    if (truth.version <= this.known) return;
+    const wasLinked = this.peers.length > 0;
+    const change = news(this, truth, this.mapping.onPeerLeave);
+    this.known = truth.version;
+    this.link = truth.link;
+    this.wait = truth.wait;
+    this.alias = truth.alias ?? this.alias;
+    this.peers = change.peers;
+    this.bereft = change.bereft;
+    this.status = change.status;
+    for (const peer of change.left) this.say('peer-left', { peer });
+    if (change.linked) this.say('linked', { peers: change.linked });
+    if (change.left.length > 0) SocketRoom.service.changed(this, 'unlinked', change.left);
+    if (change.linked) SocketRoom.service.changed(this, 'linked', change.linked);
+    if (truth.failed) this.say('error', truth.failed);
+    if (wasLinked) this.warned = false;
+    // what was said to those who have left is not for others
+    if (change.allLeft || this.status === 'open') this.dropHeld();
+    SocketRoom.service.relinked(this);
+    if (change.close) this.close(CloseCode.peerLeft, 'the peer has left');
   }
 
-  linkedWith(peer: string): 'linked' | 'taken' | 'closed' {
-    const standing = this.standing(peer);
-    if (standing === 'closed' || standing === 'linked') return standing;
-    if (standing !== 'free') return 'taken';
-    this.peer = peer;
-    this.wanted = undefined;
-    this.waitUntil = 0;
-    this.status = 'linked';
-    this.say('linked', { peers: [peer] });
-    SocketRoom.service.changed(this, 'linked', [peer]);
-    SocketRoom.service.gather(this);
-    return 'linked';
-  }
-
-  peerLeft(peer: string): void {
-    if (this.peer !== peer) return;
-    this.peer = undefined;
-    this.dropHeld();
-    this.warned = false;
-    const { onPeerLeave } = this.mapping;
-    this.status = onPeerLeave === 'wait' ? 'waiting' : 'open';
-    this.say('peer-left', { peer });
-    SocketRoom.service.changed(this, 'unlinked', [peer]);
-    if (onPeerLeave === 'close') this.client?.leave(CloseCode.peerLeft, 'the peer has left');
-  }
-
-  /** The link that was asked for will not come; the socket stays open and may be linked with another one. */
-  refused(peer: string, code: string, message: string): void {
-    if (this.wanted !== peer || this.peer !== undefined) return;
-    this.wanted = undefined;
-    this.waitUntil = 0;
-    this.status = 'open';
-    this.dropHeld();
+  /** What was asked for it does not get; it is linked, or not, as it was. */
+  refused({ code, message }: { code: string; message: string }): void {
     this.say('error', { code, message });
+  }
+
+  tenantOf(): string {
+    return this.tenant;
+  }
+
+  wish(wish: Wish): Promise<{ waits: boolean; peers: string[] }> {
+    return SocketRoom.service.wish(this, wish);
   }
 
   private dropHeld(): void {

@@ -202,5 +202,5 @@ export const storeLimits = {
   /** Keys of one `getMany`. */
   reads: 1_000,
   /** Entries of one `commit`. */
-  changes: 64,
+  changes: 128,
 } as const;
