@@ -188,6 +188,17 @@ describe('groups', () => {
   });
 });
 
+test('the room that peers are to get is that of whoever said so first, and goes with their link', async () => {
+  const arena = { name: 'arena', options: { map: 3 } };
+  const a = await one.settle('a', { peers: ['b'], room: arena });
+  const b = await two.settle('b', {});
+  const group = { name: 'g', size: 2 };
+  const c = await one.settle('c', { group, room: arena });
+  const d = await two.settle('d', { group, room: { name: 'other' } });
+  await cluster.idle();
+  expect([a, b, c, d].map(({ link }) => link?.room)).toEqual([arena, arena, arena, arena]);
+});
+
 describe('when the store', () => {
   test('has lost its records, sockets are put back with their links', async () => {
     const rooms = [await one.settle('a', {}), await two.settle('b', { peers: ['a'] })];
