@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Client } from '@colyseus/sdk';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { DeadLetter } from '../../server/src/calls/index.ts';
-import { Service } from '../support/service.ts';
+import { kill, Service } from '../support/service.ts';
 import { Plain } from './plain.ts';
 import { json, raw, Studio, status } from './studio.ts';
 import { attributesOf, Player } from './support.ts';
@@ -284,3 +284,20 @@ describe('what waits to become a call', () => {
     );
   });
 });
+
+test('a socket whose host dies before its close function has answered is told again, under the same id', async () => {
+  const ann = await open('each', 'mourned');
+  const release: (() => void)[] = [];
+  studio.answer('mourned', 'close', (response) => release.push(() => response.writeHead(204).end()));
+  const { host } = (await service.room(ann.socketId))!;
+  ann.close();
+  await studio.calls('mourned', 1, 'close');
+  kill((await service.hosts()).find(({ id }) => id === host)!.pid);
+  const [first, second] = await studio.calls('mourned', 2, 'close');
+  for (const answer of release) answer();
+  expect(second!.headers['ce-id']).toBe(first!.headers['ce-id']);
+  expect([first, second].map((call) => JSON.parse(call!.body.toString()).reason)).toEqual([
+    'lost',
+    'host-lost',
+  ]);
+}, 60_000);

@@ -64,9 +64,11 @@ export class Calling {
     }
   }
 
-  /** What the socket's functions were not told while its open call was under way. */
+  /** It is open: what its client said meanwhile is told. */
   begin(room: HostedSocket): void {
     this.proceed(room);
+    const { busy, due, closed } = this.of(room);
+    if (!busy && due === undefined && !closed) this.activities.delete(room); // many sockets never say anything
   }
 
   /** A message for the receive endpoint. @param message lent */
@@ -136,7 +138,7 @@ export class Calling {
       body: Buffer.from(JSON.stringify({ reason: 'host-lost' })),
     };
     await this.options.caller
-      .tell(entry.close, event)
+      .tell(entry.close, event, closeId(socketId))
       .catch((error) => this.failed(error, event, entry.close!));
   }
 
@@ -199,7 +201,7 @@ export class Calling {
     const event = this.event(room, activity, type, contentType, body);
     try {
       const { caller } = this.options;
-      if (type === 'close') await caller.tell(endpoint, event);
+      if (type === 'close') await caller.tell(endpoint, event, closeId(room.roomId));
       else this.answered(room, activity, await caller.call(endpoint, event));
     } catch (error) {
       await this.failed(error, event, endpoint, route);
@@ -285,3 +287,6 @@ export class Calling {
     room.say('error', { code, message });
   }
 }
+
+/** The same whoever makes it: a host that died in between may have told it already. */
+const closeId = (socketId: string) => `${socketId}-close`;

@@ -283,10 +283,11 @@ export class HostedSockets implements SocketService {
 
   async closed(room: HostedSocket, code: number | undefined): Promise<void> {
     const reason = room.dismissed ? 'function' : closeReason(code);
-    this.inBackground(this.calling.closed(room, this.roster.entry(room), reason));
+    const told = this.calling.closed(room, this.roster.entry(room), reason);
+    // if this host dies before that, whichever host notices tells it
+    this.inBackground(told.then(() => this.listed(this.roster.remove(room.roomId))));
     try {
       await this.linking.end(room);
-      await this.roster.remove(room.roomId);
     } catch (error) {
       this.options.log.warn({ socketId: room.roomId, err: error }, 'a closed socket is not cleared up yet');
       this.inBackground(this.clearUp(room));
@@ -298,7 +299,6 @@ export class HostedSockets implements SocketService {
       await new Promise((resolve) => setTimeout(resolve, CLEAR_EVERY_MS).unref());
       try {
         await this.linking.end(room);
-        await this.roster.remove(room.roomId);
         return;
       } catch {
         // the store is still away
