@@ -201,6 +201,28 @@ describe('calls of a socket', () => {
   });
 });
 
+test('an answer may link by group or name, and end a link', async () => {
+  const [ann, bob] = [await open('each', 'group-a'), await open('each', 'group-b')];
+  for (const player of ['group-a', 'group-b']) {
+    studio.answer(
+      player,
+      'receive',
+      json({ group: `receive-${ann.socketId}`, size: 2, alias: `at-${player}` }),
+    );
+  }
+  ann.send('join');
+  bob.send('join');
+  expect((await ann.event('linked')).peers).toEqual([bob.socketId]);
+  await bob.event('linked');
+  studio.answer('group-a', 'receive', json({ unlink: true }));
+  ann.send('leave');
+  expect((await bob.event('peer-left')).peer).toBe(ann.socketId);
+  await studio.calls('group-a', 1, 'unlinked');
+  studio.answer('group-a', 'receive', json({ peer: 'at-group-b' }));
+  ann.send('again');
+  expect((await studio.bodies('group-b', 2, 'linked'))[1]).toBe(JSON.stringify({ peers: [ann.socketId] }));
+});
+
 describe('what waits to become a call', () => {
   test('moves with the socket: a delimiter that is cut by a move is found', async () => {
     const ann = await open('lines', 'cut');
