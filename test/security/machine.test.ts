@@ -5,8 +5,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { LineSplitter } from '../../server/src/supervisor/lines.ts';
 import { makeRuntimeDir } from '../../server/src/supervisor/service-file.ts';
+import { LineSplitter } from '../../server/src/telemetry/lines.ts';
 import { nodeArgs, until } from '../support/service.ts';
 import { app } from './attack.ts';
 

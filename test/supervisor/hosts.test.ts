@@ -3,7 +3,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { findService, Supervisor } from '../../server/src/supervisor/index.ts';
-import { startTicks } from '../../server/src/supervisor/proc-stat.ts';
+import { startTicks } from '../../server/src/telemetry/proc-stat.ts';
 import { atEnd, cleanUp, fixtureProgram, isAlive, TestService, tempDir, writeApp } from './service.ts';
 
 afterEach(cleanUp);

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { DrainResult, Refusal } from '../control/index.ts';
 import { BatonError, hostFailedToStart, hostUnreachable } from '../errors.ts';
 import type { HostSettings } from '../host/settings.ts';
+import { LineSplitter } from '../telemetry/index.ts';
 import type { HostProgram } from './host-program.ts';
-import { LineSplitter } from './lines.ts';
 import { type FromHost, fromHost, parseDrainResult, parseRefusals, type ToHost } from './messages.ts';
 
 export type HostState = 'starting' | 'standby' | 'up' | 'draining' | 'stopping' | 'gone';

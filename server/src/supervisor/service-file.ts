@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { invalidOption, runtimeDirUnsafe } from '../errors.ts';
-import { startTicks } from './proc-stat.ts';
+import { startTicks } from '../telemetry/index.ts';
 
 const serviceSchema = z.object({
   url: z.url(),

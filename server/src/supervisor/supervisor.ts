@@ -5,7 +5,7 @@ import type { ReloadOptions, ReloadResult } from '../control/index.ts';
 import { runtimeDirUnsafe, stopping } from '../errors.ts';
 import { Handoff } from '../handoff/index.ts';
 import type { HostSettings } from '../host/settings.ts';
-import { type Log, silentLog, withoutPassword } from '../telemetry/index.ts';
+import { type Log, silentLog, startTicks, withoutPassword } from '../telemetry/index.ts';
 import { byNumber, Fleet } from './fleet.ts';
 import { HostProcess, type HostState } from './host-process.ts';
 import { type HostProgram, hostProgram } from './host-program.ts';
@@ -19,7 +19,6 @@ import {
   type SupervisorOptions,
   type Timing,
 } from './options.ts';
-import { startTicks } from './proc-stat.ts';
 import {
   defaultRuntimeBase,
   isRunning,

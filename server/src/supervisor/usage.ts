@@ -1,4 +1,4 @@
-import { procStat } from './proc-stat.ts';
+import { procStat } from '../telemetry/index.ts';
 
 export interface Usage {
   /** CPU time over wall time since the last sample, 1 = one core. */

@@ -1,5 +1,6 @@
-// Logs of every process of a Baton service, written the same way and never with a secret in them.
-// Everything above takes a `Log` as a parameter; nothing here keeps state of its own.
+// What the processes of a Baton service say and use: logs, written the same way everywhere and never with a secret in
+// them, lines of a child's output, and what Linux knows of a process. Nothing here keeps state of its own.
+export { LineSplitter } from './lines.ts';
 export {
   createLog,
   type Log,
@@ -9,3 +10,4 @@ export {
   tolerateBrokenPipes,
   withoutPassword,
 } from './log.ts';
+export { procStat, startTicks } from './proc-stat.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { LineSplitter } from '../../server/src/supervisor/lines.ts';
+import { LineSplitter } from '../../server/src/telemetry/lines.ts';
 
 function split(chunks: Buffer[]): string[] {
   const lines: string[] = [];
