@@ -292,6 +292,52 @@ export const deadLetterNotFound = define(
   'There is no dead letter {number}.',
 );
 export const tokenInvalid = define('BATON_TOKEN_INVALID', 401, 'The token is not accepted: {reason}');
+
+// --- hosted functions
+export const functionsUnsupported = define(
+  'BATON_FUNCTIONS_UNSUPPORTED',
+  501,
+  'Functions cannot be hosted here: {reason}. Endpoints with a URL are unaffected.',
+);
+export const functionNotFound = define('BATON_FUNCTION_NOT_FOUND', 404, 'There is no function {function}.');
+export const functionInvalid = define(
+  'BATON_FUNCTION_INVALID',
+  422,
+  'Function {function} does not start: {reason}.',
+);
+export const bundleTooLarge = define(
+  'BATON_FUNCTION_TOO_LARGE',
+  413,
+  'The bundle of function {function} has {bytes} bytes, more than the limit of {limit}.',
+);
+export const functionsFull = define(
+  'BATON_FUNCTIONS_FULL',
+  409,
+  'There are {limit} functions already. Delete one first.',
+);
+export const functionConflict = define(
+  'BATON_FUNCTION_CONFLICT',
+  409,
+  '{function} was changed by others at the same time. Try again.',
+);
+export const functionDown = define('BATON_FUNCTION_DOWN', 503, 'Function {function} does not run: {reason}.');
+export const secretsUnavailable = define(
+  'BATON_SECRETS_UNAVAILABLE',
+  501,
+  'Secrets cannot be kept or read: {reason}.',
+);
+export const secretNotFound = define('BATON_SECRET_NOT_FOUND', 404, 'There is no secret {secret}.');
+export const secretInUse = define(
+  'BATON_SECRET_IN_USE',
+  409,
+  'Secret {secret} is used by function {function}.',
+);
+export const secretsFull = define(
+  'BATON_SECRETS_FULL',
+  409,
+  'There are {limit} secrets already. Delete one first.',
+);
+
 export const notFound = define('BATON_NOT_FOUND', 404, 'There is nothing at {path}.');
 export const invalidRequest = define('BATON_INVALID_REQUEST', 400, '{reason}');
 export const methodNotAllowed = define(
