@@ -164,7 +164,7 @@ describe('limits', () => {
     ['heap', 'new Array(1e5).fill(Math.random())', /its heap grew over 128 MiB/],
     [
       'buffers',
-      'await scheduler.wait(1) ?? new Uint8Array(4e6).fill(1)',
+      'await scheduler.wait(20) ?? new Uint8Array(4e6).fill(1)',
       /it held more than 320 MiB of memory/,
     ],
   ])('one that fills its %s is ended and can be called again', async (name, more, reason) => {
