@@ -7,6 +7,7 @@ const layers = [
   'sockets',
   'tenants',
   'mappings',
+  'functions',
   'calls',
   'migration',
   'transport',

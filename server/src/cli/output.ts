@@ -17,7 +17,7 @@ const notTried = new Set([
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (!(error instanceof BatonError) || !notTried.has(error.code)) return 1;
-  return error.code === 'BATON_SERVICE_TIMEOUT' && error.details['method'] === 'POST' ? 1 : 2;
+  return error.code === 'BATON_SERVICE_TIMEOUT' && error.details['method'] !== 'GET' ? 1 : 2;
 }
 
 /** One JSON object as the last line of standard output, or the text for people. */

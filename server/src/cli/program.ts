@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import type { HostProgram } from '../supervisor/index.ts';
 import { registerCheck } from './check.ts';
+import { registerFunctions } from './functions/index.ts';
 import { registerOperations } from './operate.ts';
 import { registerStart } from './start.ts';
 
@@ -27,6 +28,7 @@ Environment: BATON_URL, BATON_CONTROL_TOKEN, BATON_LOG (trace … fatal), BATON_
   registerStart(program, hostProgram);
   registerOperations(program);
   registerCheck(program);
+  registerFunctions(program);
   const { registerBots } = await import('./bots/index.ts');
   registerBots(program);
   return program;

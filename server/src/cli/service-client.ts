@@ -18,6 +18,17 @@ import {
 } from '../errors.ts';
 import { findService } from '../supervisor/index.ts';
 
+/** A request to the control API; its answer is JSON, or nothing. */
+export interface Asking {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  path: string;
+  timeoutMs?: number;
+  /** Default: the tenant of the key, or the default one. */
+  tenant?: string;
+  /** JSON, or text of a media type. */
+  body?: object | { text: string; type: string };
+}
+
 export interface ServiceChoice {
   url?: string;
   token?: string;
@@ -111,7 +122,13 @@ export class ServiceClient {
     return this.#send('POST', '/v1/reload', 900_000, options);
   }
 
-  async #send<T>(method: 'GET' | 'POST', path: string, timeoutMs: number, body?: object): Promise<T> {
+  #send<T>(method: Asking['method'], path: string, timeoutMs: number, body?: object): Promise<T> {
+    return this.ask({ method, path, timeoutMs, body });
+  }
+
+  /** @throws the service's own error, noService, serviceTimeout, serviceLost */
+  async ask<T>({ method, path, timeoutMs = shortMs, tenant, body }: Asking): Promise<T> {
+    const raw = body !== undefined && 'type' in body && 'text' in body;
     let status: number;
     let text: string;
     try {
@@ -119,9 +136,10 @@ export class ServiceClient {
         method,
         headers: {
           authorization: `Bearer ${this.#token}`,
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(tenant === undefined ? {} : { 'baton-tenant': tenant }),
+          ...(body === undefined ? {} : { 'content-type': raw ? body.type : 'application/json' }),
         },
-        body: body === undefined ? undefined : JSON.stringify(body),
+        body: raw ? body.text : body && JSON.stringify(body),
         headersTimeout: 0,
         bodyTimeout: 0,
         signal: AbortSignal.timeout(timeoutMs),
@@ -132,7 +150,7 @@ export class ServiceClient {
       if ((error as Error).name === 'TimeoutError')
         throw serviceTimeout({ url: this.url, ms: timeoutMs, method }, error);
       const { code, message } = error as NodeJS.ErrnoException;
-      if (method === 'POST' && !unsent.has(code ?? ''))
+      if (method !== 'GET' && !unsent.has(code ?? ''))
         throw serviceLost({ url: this.url, reason: code ?? message }, error);
       throw noService({ url: this.url, reason: code }, error);
     }
@@ -140,13 +158,13 @@ export class ServiceClient {
   }
 
   #read(method: string, status: number, text: string): unknown {
+    if (status === 204) return {};
     const json = parseJson(text);
     if (status >= 200 && status < 300 && typeof json === 'object' && json !== null) return json;
     const parsed = problem.safeParse(json);
     if (!parsed.success) {
       // a proxy whose patience is over
-      if (method === 'POST' && status >= 500)
-        throw serviceLost({ url: this.url, reason: `status ${status}` });
+      if (method !== 'GET' && status >= 500) throw serviceLost({ url: this.url, reason: `status ${status}` });
       throw noService({ url: this.url, reason: `something else answers there, with status ${status}` });
     }
     const { code, detail, details } = parsed.data;

@@ -5,4 +5,13 @@ export { environment, MAX_BUNDLE_BYTES, MAX_LOG_LINES, MAX_LOG_WAIT_MS, origins 
 export { functionName } from './records.ts';
 export { MAX_SECRET_BYTES, secretName } from './secrets.ts';
 export type { RunnerSettings } from './settings.ts';
-export { functionDetails, functionLogs, functionView, secretList, secretView } from './views.ts';
+export {
+  type FunctionDetails,
+  type FunctionLogs,
+  type FunctionView,
+  functionDetails,
+  functionLogs,
+  functionView,
+  secretList,
+  secretView,
+} from './views.ts';

@@ -1,3 +1,5 @@
+import { printable } from '../telemetry/index.ts';
+
 /** Lines of one function that are kept. */
 const MAX_LINES = 1_000;
 /** UTF-16 units of one line; what is longer is cut. */
@@ -26,7 +28,7 @@ export class LogRing {
 
   /** @param secrets values that are not to be in the text, in exactly that form */
   push(line: Omit<LogLine, 'number' | 'time'>, secrets: readonly string[] = []): void {
-    let { text } = line;
+    let text = printable(line.text);
     for (const secret of secrets)
       if (secret.length >= SHORTEST_SECRET) text = text.replaceAll(secret, '[secret]');
     if (text.length > MAX_LINE) text = `${text.slice(0, MAX_LINE)} … (${text.length} characters)`;

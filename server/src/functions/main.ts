@@ -41,7 +41,6 @@ try {
   const socket = runnerSocket(settings.runtimeDir);
   fs.rmSync(socket, { force: true });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(socket, resolve));
-  process.send?.({ type: 'ready' });
   log.info('functions can be run');
 
   let ending = false;

@@ -64,7 +64,12 @@ export class HostProcess {
     // Who waits for the host sees the rejection; nobody may be waiting yet.
     this.ready.catch(() => {});
     // The app and what it starts have no business with these; a host gets them in BATON_HOST.
-    const { BATON_CONTROL_TOKEN: _token, BATON_REDIS_URL: _url, ...inherited } = process.env;
+    const {
+      BATON_CONTROL_TOKEN: _token,
+      BATON_REDIS_URL: _url,
+      BATON_SECRETS_KEY: _key,
+      ...inherited
+    } = process.env;
     this.#child = spawn(process.execPath, [...options.program.nodeArgs, options.program.entry], {
       stdio: ['ignore', 'pipe', 'pipe', options.listenFd, 'ipc'],
       // An own session: Ctrl-C in the terminal is the supervisor's business alone.

@@ -18,7 +18,8 @@ const answer = { id: z.number(), result: z.unknown().optional(), error: error.op
 
 /**
  * Host → supervisor. `checks`: the host answers `check` requests; `beats`: it answers `ping`. `drained`: an operator
- * had it give its rooms away, and it takes no new ones; some may have stayed.
+ * had it give its rooms away, and it takes no new ones; some may have stayed. `functions`: it needs the process that runs
+ * them.
  */
 export const fromHost = z.discriminatedUnion('type', [
   z.object({
@@ -31,6 +32,7 @@ export const fromHost = z.discriminatedUnion('type', [
   z.object({ type: z.literal('failed'), error }),
   z.object({ type: z.literal('pong') }),
   z.object({ type: z.literal('drained') }),
+  z.object({ type: z.literal('functions') }),
   z.object({ type: z.literal('reload'), id: z.number(), keepImmovable: z.boolean().optional() }),
   z.object({ type: z.literal('serve-result'), ...answer }),
   z.object({ type: z.literal('drain-result'), ...answer }),

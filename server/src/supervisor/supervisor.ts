@@ -19,6 +19,7 @@ import {
   type SupervisorOptions,
   type Timing,
 } from './options.ts';
+import { RunnerProcess } from './runner-process.ts';
 import {
   defaultRuntimeBase,
   isRunning,
@@ -56,6 +57,7 @@ export class Supervisor {
   readonly #bound: BoundPort;
   readonly #program: HostProgram;
   readonly #fleet: Fleet;
+  readonly #runner: RunnerProcess;
   #store: { close(): Promise<void> } | undefined;
   #lastGeneration = 0;
   #stopping: Promise<void> | undefined;
@@ -75,7 +77,7 @@ export class Supervisor {
       await supervisor.#open(signal);
       return supervisor;
     } catch (error) {
-      await supervisor.#close(() => supervisor.#fleet.stop(0));
+      await supervisor.#close(() => supervisor.#fleet.stop(0), 0);
       throw signal?.aborted ? stopping({}, error) : error;
     } finally {
       signal?.removeEventListener('abort', abort);
@@ -109,6 +111,16 @@ export class Supervisor {
       this.#bound.close();
       throw error;
     }
+    this.#runner = new RunnerProcess({
+      settings: {
+        store: this.#storeSettings,
+        runtimeDir: this.runtimeDir,
+        allowEndpoints: this.#allowEndpoints,
+      },
+      timing: this.#timing,
+      log: this.#log,
+      onLine: (line) => options.onLine?.(line),
+    });
     this.#fleet = new Fleet({
       size: this.#possibleHosts(options.hosts ?? 2),
       timing: this.#timing,
@@ -117,6 +129,11 @@ export class Supervisor {
       nextGeneration: () => this.#nextGeneration(),
       spawn: (generation, standby, onMessage) => this.#spawn(generation, standby, onMessage),
     });
+  }
+
+  /** The process that runs hosted functions, once it was needed. */
+  get runnerPid(): number | undefined {
+    return this.#runner.pid;
   }
 
   /** Every living host, those on their way out included, by id; those without one yet come last. */
@@ -152,7 +169,7 @@ export class Supervisor {
 
   /** Lets the hosts end gracefully, those that take too long by force. */
   stop(deadlineMs = this.#timing.stop): Promise<void> {
-    this.#stopping ??= this.#close(() => this.#fleet.stop(deadlineMs));
+    this.#stopping ??= this.#close(() => this.#fleet.stop(deadlineMs), deadlineMs);
     return this.#stopping;
   }
 
@@ -187,8 +204,10 @@ export class Supervisor {
     this.#log.info({ url, hosts: this.#fleet.hosts.size, store: storeName }, 'service is ready');
   }
 
-  async #close(endHosts: () => Promise<void>): Promise<void> {
+  async #close(endHosts: () => Promise<void>, deadlineMs: number): Promise<void> {
     await endHosts();
+    // hosts that end still call close functions
+    await this.#runner.stop(deadlineMs);
     await this.#store
       ?.close()
       .catch((error: unknown) => this.#log.warn({ err: error }, 'store did not close'));
@@ -203,6 +222,15 @@ export class Supervisor {
 
   get #storePath(): string {
     return path.join(this.runtimeDir, 'store.sock');
+  }
+
+  get #storeSettings(): HostSettings['store'] {
+    const { store } = this.#options;
+    return store?.kind === 'redis' ? store : { kind: 'embedded', path: this.#storePath };
+  }
+
+  get #allowEndpoints(): string[] {
+    return this.#options.allowEndpoints ?? (this.#storeKind === 'redis' ? [] : LOOPBACK);
   }
 
   /** Drawn from the store: services that share one agree on whose code is the newest. An embedded one has no other. */
@@ -223,18 +251,18 @@ export class Supervisor {
     standby: boolean,
     onMessage: (host: HostProcess, message: FromHost) => void,
   ): HostProcess {
-    const { app, store, mappings, allowEndpoints, onLine } = this.#options;
+    const { app, mappings, onLine } = this.#options;
     const settings: HostSettings = {
       app,
       listenFd: 3,
       port: this.port,
-      store: store?.kind === 'redis' ? store : { kind: 'embedded', path: this.#storePath },
+      store: this.#storeSettings,
       runtimeDir: this.runtimeDir,
       generation,
       standby,
       controlToken: this.token,
       ...(mappings === undefined ? {} : { mappings }),
-      allowEndpoints: allowEndpoints ?? (store?.kind === 'redis' ? [] : LOOPBACK),
+      allowEndpoints: this.#allowEndpoints,
     };
     const host: HostProcess = new HostProcess({
       program: this.#program,
@@ -248,7 +276,10 @@ export class Supervisor {
         this.#log.error({ host: id, pid }, `host is silent for ${this.#timing.hung} ms; it is ended`);
       },
       onLine: (text, stream) => onLine?.({ label: host.id ?? 'new', stream, text }),
-      onMessage: (message) => onMessage(host, message),
+      onMessage: (message) => {
+        if (message.type === 'functions') this.#runner.start();
+        else onMessage(host, message);
+      },
     });
     void host.exited.then(() => this.#removeSocket(host.id));
     return host;

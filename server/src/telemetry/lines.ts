@@ -6,7 +6,7 @@ const longestLine = 64 * 1024;
 const unprintable = /\x1b(?!\[[\d;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]/g;
 
 /** Hosts print what clients send: room names, message types. A terminal must not take it for orders. */
-function printable(line: string): string {
+export function printable(line: string): string {
   return line.replace(unprintable, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
