@@ -13,6 +13,7 @@ import {
   type ReloadResult,
 } from '../control/index.ts';
 import { asBatonError, BatonError, reloadFailed } from '../errors.ts';
+import { Functions } from '../functions/index.ts';
 import { Handoff, noPeers, type Peers } from '../handoff/index.ts';
 import { loadConfig } from '../mappings/index.ts';
 import {
@@ -145,10 +146,15 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     drained: () => send({ type: 'drained' }),
     reload: askForReload,
   });
+  const functions = new Functions({
+    runtimeDir: settings.runtimeDir,
+    startRunner: () => send({ type: 'functions' }),
+  });
   const audit = new AuditLog(store.presence, hostLog);
   const operations = operationsOf({
     service: backend,
     deadLetters: sockets.deadLetters,
+    functions,
     audit,
     unready: () => (store.connected ? undefined : 'the store is away'),
   });
@@ -197,6 +203,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
       await Promise.race([app.server.gracefullyShutdown(false), sleep(Math.max(500, until - Date.now()))]);
       await registration.stop();
       await sockets.shutdown();
+      await functions.close();
       await handoff.close();
       await store.close();
     },

@@ -4,6 +4,7 @@ import type { ControlBackend, DeadLettersBackend, SocketsBackend } from '../type
 import { auditOperations } from './audit.ts';
 import { deadLetterOperations } from './dead-letters.ts';
 import { documentOperations } from './document.ts';
+import { type FunctionsBackend, functionOperations } from './functions.ts';
 import { hostOperations } from './hosts.ts';
 import { probeOperations } from './probes.ts';
 import { roomOperations } from './rooms.ts';
@@ -14,18 +15,21 @@ export interface Backends {
   service: ControlBackend;
   sockets?: SocketsBackend;
   deadLetters?: DeadLettersBackend;
+  functions?: FunctionsBackend;
   audit?: AuditLog;
   /** Why the host should get no traffic; `undefined` = it should. Default: it always should. */
   unready?: () => string | undefined | Promise<string | undefined>;
 }
 
 /** All operations of the control API. */
-export function operationsOf({ service, sockets, deadLetters, audit, unready }: Backends): Operation[] {
+export function operationsOf(backends: Backends): Operation[] {
+  const { service, sockets, deadLetters, functions, audit, unready } = backends;
   const operations = [
     ...hostOperations(service),
     ...roomOperations(service),
     ...(sockets ? socketOperations(sockets) : []),
     ...(deadLetters ? deadLetterOperations(deadLetters) : []),
+    ...(functions ? functionOperations(functions) : []),
     ...(audit ? auditOperations(audit) : []),
     ...probeOperations(unready),
   ];
