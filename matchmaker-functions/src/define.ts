@@ -7,6 +7,7 @@ import {
   readEvent,
   type UnlinkedEvent,
 } from './events.ts';
+import { answerFetch } from './fetch.ts';
 import { data, type FunctionRequest, type FunctionResponse, json, problem } from './http.ts';
 import { type Served, type ServeOptions, serveNode } from './serve-node.ts';
 import { Unsigned, Verifier } from './signature.ts';
@@ -22,6 +23,11 @@ export interface DefineOptions {
 export interface Functions {
   /** Answers one call; never rejects: what goes wrong becomes a status the service understands. */
   handle(request: FunctionRequest): Promise<FunctionResponse>;
+  /**
+   * Answers one call that comes as a Request: what `export default defineFunctions(...)` of a file makes a function that
+   * the service hosts itself, or a module that serves on other platforms.
+   */
+  fetch(request: Request): Promise<Response>;
   /** Serves the functions over HTTP (node:http) until closed. */
   serve(options: ServeOptions): Promise<Served>;
 }
@@ -38,6 +44,7 @@ export function defineFunctions(set: FunctionSet & DefineOptions): Functions {
   const verifier = set.secrets && new Verifier(set.secrets);
   const functions: Functions = {
     handle: (request) => answer(set, verifier, request),
+    fetch: (request) => answerFetch(functions.handle, request),
     serve: (options) => serveNode(functions, options),
   };
   return functions;
