@@ -44,7 +44,7 @@ describe('deploying', () => {
     const broken: [string, object][] = [
       [
         'const a = 1;\nlet b = ;\nexport default {};',
-        { line: 2, column: 9, reason: expect.stringMatching(/^SyntaxError: .* at 2:9$/) },
+        { line: 2, column: 9, reason: expect.stringMatching(/^SyntaxError: .* at 2:9 of the bundle$/) },
       ],
       ['export default {};', { reason: expect.stringMatching(/no fetch\(\)/) }],
       [
@@ -301,6 +301,23 @@ describe('what surrounds it', () => {
     await expect(bench.runner.logs('other', 'talk', 0, 1, 0)).rejects.toMatchObject({
       code: 'BATON_FUNCTION_NOT_FOUND',
     });
+  });
+  test('one that writes a lot has to wait, and goes on', async () => {
+    const line = 'x'.repeat(9_000);
+    const flood = `(async () => { for (let i = 0; i < 300; i++) console.log(i, '${line}'); return 'done'; })()`;
+    await bench.runner.deploy('t', 'flood', bundle(answers(flood)));
+    const pid = await pidOf('t', 'flood');
+    const from = performance.now();
+    expect(await ask('t', 'flood')).toEqual({ status: 200, text: 'done' });
+    const slowed = performance.now() - from;
+    await until(
+      async () => (await linesOf('t', 'flood')).at(-1)?.startsWith('info: 299 x') === true,
+      'the last line',
+    );
+    // 2.7 MB at 1 MiB a second
+    expect(slowed).toBeGreaterThan(900);
+    expect((await linesOf('t', 'flood')).at(-1)).toMatch(/… \(9004 characters\)$/);
+    expect(await pidOf('t', 'flood')).toBe(pid);
   });
 });
 

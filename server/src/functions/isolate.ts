@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { functionInvalid } from '../errors.ts';
 import { LineSplitter } from '../telemetry/index.ts';
 import type { LogLine } from './log-ring.ts';
@@ -15,6 +16,9 @@ const START_MS = 5_000;
 const GRACE_MS = 5_000;
 /** Hosts come first when there are more processes than cores. */
 const NICE = 5;
+/** What a process may write to its log in a second; then it waits. */
+const MAX_OUTPUT_BYTES = 1024 * 1024;
+const OUTPUT_WINDOW_MS = 1_000;
 /** Both sockets listen. */
 const SOCKETS = 2;
 
@@ -157,8 +161,23 @@ export class Isolate {
         else if (said?.by === 'runtime' || /fatal/.test(line)) this.#lastWords = said?.text ?? line;
       });
       output.on('data', (chunk: Buffer) => lines.push(chunk)).on('close', () => lines.end());
+      slowDown(output);
     }
   }
+}
+
+/** One that writes without end would take the time of the process that reads it, and with it that of all others. */
+function slowDown(output: Readable): void {
+  let since = performance.now();
+  let bytes = 0;
+  output.on('data', (chunk: Buffer) => {
+    const now = performance.now();
+    if (now - since >= OUTPUT_WINDOW_MS) [since, bytes] = [now, 0];
+    bytes += chunk.length;
+    if (bytes < MAX_OUTPUT_BYTES) return;
+    output.pause();
+    setTimeout(() => output.resume(), since + OUTPUT_WINDOW_MS - now);
+  });
 }
 
 type Said = { by: 'function' | 'runtime'; level: LogLine['level']; text: string };
@@ -185,7 +204,7 @@ function whatWasWrong(words: string): { reason: string; line?: number; column?: 
   if (line === undefined) return { reason };
   // counted from 0 here, and from 1 everywhere else
   const place = { line: Number(line), column: Number(column) + 1 };
-  return { reason: `${reason}, at ${place.line}:${place.column}`, ...place };
+  return { reason: `${reason}, at ${place.line}:${place.column} of the bundle`, ...place };
 }
 
 function lowerPriority(pid: number): void {

@@ -15,6 +15,8 @@ const ORPHAN_CHECK_MS = 5_000;
 /** What its functions have to end. */
 const END_MS = 8_000;
 
+// sockets, its own and those of the functions
+process.umask(0o077);
 tolerateBrokenPipes();
 const log = createLog({ name: 'functions' });
 process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled rejection'));

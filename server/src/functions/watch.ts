@@ -1,4 +1,4 @@
-import { Client } from 'undici';
+import http from 'node:http';
 import { procStat } from '../telemetry/index.ts';
 import { PULSE_HOST } from './worker-config.ts';
 
@@ -27,24 +27,19 @@ export interface WatchOptions {
  */
 export class Watch {
   readonly #options: WatchOptions;
-  readonly #client: Client;
+  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   readonly #timer: NodeJS.Timeout;
   #asked: { cpuMs: number; at: number } | undefined;
 
   constructor(options: WatchOptions) {
     this.#options = options;
-    this.#client = new Client(`http://${PULSE_HOST}`, {
-      socketPath: options.pulse,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
     this.#timer.unref();
   }
 
   end(): void {
     clearInterval(this.#timer);
-    this.#client.destroy().catch(() => {});
+    this.#agent.destroy();
   }
 
   #look(): void {
@@ -66,16 +61,15 @@ export class Watch {
 
   #ask(cpuMs: number): void {
     this.#asked = { cpuMs, at: performance.now() };
-    const answered = async () => {
-      const { body } = await this.#client.request({ path: '/', method: 'GET' });
-      await body.dump();
+    const answered = () => {
+      this.#asked = undefined;
     };
     // one that is stuck takes the connection and is silent; an error is another's business, or its end
-    answered()
-      .catch(() => {})
-      .finally(() => {
-        this.#asked = undefined;
-      });
+    http
+      .get({ socketPath: this.#options.pulse, agent: this.#agent, host: PULSE_HOST }, (response) =>
+        response.resume().on('close', answered),
+      )
+      .on('error', answered);
   }
 }
 
