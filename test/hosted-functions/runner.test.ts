@@ -165,7 +165,7 @@ describe('limits', () => {
     [
       'buffers',
       'await scheduler.wait(20) ?? new Uint8Array(4e6).fill(1)',
-      /it held more than 320 MiB of memory/,
+      /it held more than 384 MiB of memory/,
     ],
   ])('one that fills its %s is ended and can be called again', async (name, more, reason) => {
     const hog = `(async () => { if (url.pathname === '/fill') for (;;) kept.push(${more}); return kept.length; })()`;
@@ -182,7 +182,7 @@ describe('limits', () => {
     await bench.runner.deploy('t', 'greedy', bundle(peak));
     const pid = await pidOf('t', 'greedy');
     const limit = /Max data size\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/limits`, 'utf8'))![1];
-    expect(Number(limit)).toBe(2 ** 30);
+    expect(Number(limit)).toBe(1_280 * 2 ** 20);
     const answer = await ask('t', 'greedy', '/all').catch(() => undefined);
     if (answer !== undefined) expect(answer.status).toBe(500);
     await until(

@@ -8,7 +8,7 @@ const STUCK_CPU_MS = 2_000;
 /** … and the same in time, for one that stands still without using any. */
 const SILENT_MS = 30_000;
 /** Resident memory. */
-const MAX_RESIDENT_BYTES = 320 * 1024 * 1024;
+const MAX_RESIDENT_BYTES = 384 * 1024 * 1024;
 /** Linux counts CPU time in 1/100 s and memory in pages, proc_pid_stat(5). */
 const TICK_MS = 10;
 const PAGE_BYTES = 4096;

@@ -4,8 +4,8 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { functionsUnsupported } from '../errors.ts';
 
-/** Kernel's limit on the private memory of a process, in KiB. V8 reserves about half of it, and never touches that. */
-const DATA_KIB = 1024 * 1024;
+/** Kernel's limit on the private memory of a process, in KiB. V8 reserves 500 MiB that it does not touch. */
+const DATA_KIB = 1_280 * 1024;
 const MAX_DESCRIPTORS = 512;
 
 /** How a process with limits is started: `command` with `args` before what it is to run. */
