@@ -91,7 +91,6 @@ test('a function of the service itself is called where it runs, whatever the gua
   server = await functionServer(json({ send: 1 }));
   expect(await server.open({ url: 'function:match' })).toEqual({ send: 1 });
   expect(server.asked[0]!.url).toBe('/default/match');
-  expect(server.asked[0]!.headers['x-run']).toBe('1');
   expect(server.asked[0]!.headers['webhook-signature']).toBeDefined();
   await expect(server.open({ url: 'function:missing', retries: 1 })).rejects.toMatchObject({
     message: 'The open function of mapping duel failed: it does not run',

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Agent } from 'undici';
 import { AddressGuard, type CallEvent, Caller, type FunctionHosts } from '../../server/src/calls/index.ts';
 
 export interface Asked {
@@ -43,10 +44,11 @@ export async function functionServer(...answers: Answer[]) {
   const { port } = server.address() as AddressInfo;
   const guard = new AddressGuard(['127.0.0.0/8']);
   const url = `http://127.0.0.1:${port}/`;
+  const dispatcher = new Agent();
   const functions: FunctionHosts = {
     resolve: async (tenant, name) => {
       if (name === 'missing') throw new Error('there is none');
-      return { url: `${url}${tenant}/${name}`, headers: { 'x-run': '1' } };
+      return { url: `${url}${tenant}/${name}`, dispatcher };
     },
   };
   const secrets = [secret];
@@ -75,6 +77,7 @@ export async function functionServer(...answers: Answer[]) {
       (await caller.call({ ...endpoint, ...options }, event)).actions,
     stop: async () => {
       await caller.shutdown();
+      await dispatcher.destroy();
       server.closeAllConnections();
       if (server.listening) await new Promise((resolve) => server.close(resolve));
     },

@@ -1,5 +1,6 @@
 // Where a call is sent: the connections to an endpoint's server, and what the URL says to it.
-import { Agent } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
+import type { BatonError } from '../errors.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { type Exchange, exchange } from './exchange.ts';
 import { Failure } from './failure.ts';
@@ -29,15 +30,16 @@ interface Request {
 
 /** The functions that the service runs itself. */
 export interface FunctionHosts {
-  /** @throws when the tenant has no such function, or it does not run */
-  resolve(tenant: string, name: string): Promise<{ url: string; headers?: Record<string, string> }>;
+  /**
+   * Where to call it, and on which connections: it is where no studio's endpoint may be. They have no timeouts.
+   * @throws when the tenant has no such function, or it does not run
+   */
+  resolve(tenant: string, name: string): Promise<{ url: string; dispatcher: Dispatcher }>;
 }
 
 export class Targets {
   private readonly functions: FunctionHosts | undefined;
   private readonly outside: Agent;
-  /** To the service's own functions, which are where no studio's endpoint may be. */
-  private readonly inside = new Agent({ ...POOL, connect: { timeout: CONNECT_MS } });
   private readonly known = new Map<string, { origin: string; path: string }>();
 
   constructor(guard: AddressGuard, functions?: FunctionHosts) {
@@ -47,28 +49,38 @@ export class Targets {
 
   /** @throws Failure when there is no such function */
   async send(tenant: string, url: string, { method, headers, body }: Request, ms: number): Promise<Exchange> {
+    const until = performance.now() + ms;
     const inside = url.startsWith(FUNCTION);
-    const found = inside ? await this.functionAt(tenant, url.slice(FUNCTION.length)) : undefined;
+    const found = inside ? await this.functionAt(tenant, url.slice(FUNCTION.length), ms) : undefined;
     const { origin, path } = this.parts(found?.url ?? url);
-    const more = found?.headers ? headers.concat(...Object.entries(found.headers)) : headers;
     return exchange(
-      inside ? this.inside : this.outside,
-      { origin, path, method, headers: more as string[], body },
-      ms,
+      found?.dispatcher ?? this.outside,
+      { origin, path, method, headers: headers as string[], body },
+      Math.max(1, until - performance.now()),
     );
   }
 
   async end(): Promise<void> {
-    await Promise.all([this.outside.destroy(), this.inside.destroy()]);
+    await this.outside.destroy();
   }
 
-  private async functionAt(tenant: string, name: string) {
+  /** It may have to be started first, which goes on when the time is over. */
+  private async functionAt(tenant: string, name: string, ms: number) {
+    if (!this.functions) throw new Failure('this service runs no functions');
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Failure(`it did not start within ${Math.round(ms)} ms`)), ms);
+    });
     try {
-      if (this.functions) return await this.functions.resolve(tenant, name);
+      return await Promise.race([this.functions.resolve(tenant, name), late]);
     } catch (cause) {
-      throw new Failure('it does not run', { repeatable: true, cause });
+      if (cause instanceof Failure) throw cause;
+      const { status = 500, details } = cause as Partial<BatonError>;
+      const after = details?.['afterMs'] as number | undefined;
+      throw new Failure('it does not run', { repeatable: status >= 500, after, cause });
+    } finally {
+      clearTimeout(timer);
     }
-    throw new Failure('this service runs no functions');
   }
 
   private parts(url: string): { origin: string; path: string } {

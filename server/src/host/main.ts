@@ -96,10 +96,15 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     ? await loadConfig(settings.mappings, guard)
     : { mappings: [], secrets: [] };
   if (config.mappings.length > 0 && config.secrets.length === 0) hostLog.warn(CALLS_UNSIGNED);
+  const functions = new Functions({
+    runtimeDir: settings.runtimeDir,
+    startRunner: () => send({ type: 'functions' }),
+  });
   const sockets: HostedSockets = new HostedSockets({
     ...config,
     host: id,
     guard,
+    functions,
     epoch: (socketId) => ownership.epoch(socketId),
     store,
     log: hostLog,
@@ -145,10 +150,6 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     ownership,
     drained: () => send({ type: 'drained' }),
     reload: askForReload,
-  });
-  const functions = new Functions({
-    runtimeDir: settings.runtimeDir,
-    startRunner: () => send({ type: 'functions' }),
   });
   const audit = new AuditLog(store.presence, hostLog);
   const operations = operationsOf({

@@ -47,7 +47,7 @@ function checkEndpoints(mapping: string, fields: object, guard: AddressGuard, pa
   for (const [key, value] of Object.entries(fields)) {
     const field = [...path, key];
     if (value !== null && typeof value === 'object') checkEndpoints(mapping, value, guard, field);
-    if (key !== 'url' || typeof value !== 'string') continue;
+    if (key !== 'url' || typeof value !== 'string' || value.startsWith('function:')) continue;
     try {
       guard.checkUrl(value);
     } catch (error) {

@@ -1,6 +1,13 @@
 // Hosted sockets of one host: what their rooms ask for, put together from calls, links and live moves.
 import { matchMaker, type Room, ServerError } from '@colyseus/core';
-import { type AddressGuard, Caller, type DeadLetter, DeadLetters, type Reply } from '../calls/index.ts';
+import {
+  type AddressGuard,
+  Caller,
+  type DeadLetter,
+  DeadLetters,
+  type FunctionHosts,
+  type Reply,
+} from '../calls/index.ts';
 import { linkStale, socketNotFound, tokenInvalid } from '../errors.ts';
 import { type Mapping, MappingRegistry } from '../mappings/index.ts';
 import { keepUnlisted, type Migrator, registerMovable, trackOf } from '../migration/index.ts';
@@ -29,6 +36,8 @@ export interface HostedSocketsOptions {
   /** Calls are signed with each of them. */
   secrets: string[];
   guard: AddressGuard;
+  /** Those that the service runs itself. */
+  functions: FunctionHosts;
   /** Epoch at which this host owns a socket. */
   epoch(socketId: string): number | undefined;
   /** The host on which a new socket is to be; undefined for this one. */
@@ -106,6 +115,7 @@ export class HostedSockets implements SocketService {
     this.caller = new Caller({
       source: `/baton/${host}`,
       guard: options.guard,
+      functions: options.functions,
       secrets: () => options.secrets,
     });
     this.calling = new Calling({
