@@ -12,8 +12,10 @@ const RUNNER_START_MS = 15_000;
 const LOOK_EVERY_MS = 50;
 /** Connections to one function; more calls wait for a free one. */
 const MAX_CONNECTIONS = 32;
-/** How long the runner's word on where a function is counts, while calls to it succeed. */
+/** After that the runner is asked again where a function is, and calls go on … */
 const LOOK_AGAIN_MS = 1_000;
+/** … but wait for its answer after that: a replaced version is gone after five seconds. */
+const STALE_MS = 3_000;
 
 const failure = z.object({
   code: z.string(),
@@ -31,9 +33,8 @@ export interface FunctionsOptions {
 interface Place {
   socket: string;
   pool: Pool;
-  /** `performance.now()`; 0 = what is known may be wrong. */
+  /** `performance.now()`; long ago = what is known may be wrong. */
   askedAt: number;
-  asking: Promise<void> | undefined;
 }
 
 /** Where a call to a function goes. */
@@ -47,6 +48,7 @@ export class Functions {
   readonly #options: FunctionsOptions;
   readonly #runner: Agent;
   readonly #places = new Map<string, Place>();
+  readonly #asking = new Map<string, Promise<void>>();
 
   constructor(options: FunctionsOptions) {
     this.#options = options;
@@ -61,13 +63,10 @@ export class Functions {
   async resolve(tenant: string, name: string): Promise<FunctionAddress> {
     const key = JSON.stringify([tenant, name]);
     const known = this.#places.get(key);
-    const fresh = known !== undefined && known.askedAt > 0;
-    if (!fresh) await this.#locate(key, tenant, name);
-    else if (performance.now() - known.askedAt > LOOK_AGAIN_MS)
-      // the version before is there for a while: calls go on meanwhile
-      this.#locate(key, tenant, name).catch(() => {
-        known.askedAt = 0;
-      });
+    const age = known === undefined ? Number.POSITIVE_INFINITY : performance.now() - known.askedAt;
+    if (age > STALE_MS) await this.#locate(key, tenant, name);
+    // the version before is there for a while: calls go on meanwhile
+    else if (age > LOOK_AGAIN_MS) this.#locate(key, tenant, name).catch(() => {});
     return { url: 'http://function/', dispatcher: this.#places.get(key)!.pool };
   }
 
@@ -114,39 +113,48 @@ export class Functions {
   }
 
   /** Asks once for all who wait. */
-  async #locate(key: string, tenant: string, name: string): Promise<void> {
-    const known = this.#places.get(key);
-    if (known?.asking) return known.asking;
-    const asking = this.#ask<{ socket: string }>('socket', { tenant, name }).then(({ socket }) => {
+  #locate(key: string, tenant: string, name: string): Promise<void> {
+    const asking =
+      this.#asking.get(key) ?? this.#lookUp(key, tenant, name).finally(() => this.#asking.delete(key));
+    this.#asking.set(key, asking);
+    return asking;
+  }
+
+  async #lookUp(key: string, tenant: string, name: string): Promise<void> {
+    try {
+      const { socket } = await this.#ask<{ socket: string }>('socket', { tenant, name });
+      const known = this.#places.get(key);
       if (known?.socket === socket) known.askedAt = performance.now();
       else this.#moveTo(key, socket);
-    });
-    if (known) {
-      known.asking = asking.finally(() => {
-        known.asking = undefined;
-      });
-      // who waits sees it
-      known.asking.catch(() => {});
+    } catch (error) {
+      this.#leave(key);
+      throw error;
     }
-    await asking;
   }
 
   #moveTo(key: string, socket: string): void {
-    const before = this.#places.get(key);
-    if (before?.socket === socket) return;
+    this.#leave(key);
     const pool = new Pool('http://function', {
       socketPath: socket,
       connections: MAX_CONNECTIONS,
       pipelining: 1,
+      // each call has one of its own, for all of it
+      headersTimeout: 0,
+      bodyTimeout: 0,
     });
-    const place: Place = { socket, pool, askedAt: performance.now(), asking: undefined };
+    const place: Place = { socket, pool, askedAt: performance.now() };
     const doubt = () => {
-      place.askedAt = 0;
+      place.askedAt = Number.NEGATIVE_INFINITY;
     };
     pool.on('disconnect', doubt).on('connectionError', doubt);
     this.#places.set(key, place);
-    // calls under way are answered first
-    void before?.pool.close().catch(() => {});
+  }
+
+  #leave(key: string): void {
+    const place = this.#places.get(key);
+    this.#places.delete(key);
+    // who was just told of it still calls, and calls under way are answered
+    setTimeout(() => void place?.pool.close().catch(() => {}), LOOK_AGAIN_MS).unref();
   }
 
   async #ask<T>(question: Question, asked: object): Promise<T> {
@@ -155,10 +163,12 @@ export class Functions {
       try {
         return await this.#post<T>(question, asked);
       } catch (error) {
+        if (error instanceof BatonError) throw error;
         const { code } = error as NodeJS.ErrnoException;
-        if (code !== 'ENOENT' && code !== 'ECONNREFUSED') throw error;
-        if (performance.now() > until)
-          throw functionDown({ function: nameIn(asked), reason: 'what runs functions did not start' }, error);
+        const absent = code === 'ENOENT' || code === 'ECONNREFUSED';
+        const reason = absent ? 'what runs functions did not start' : 'what runs functions did not answer';
+        if (!absent || performance.now() > until)
+          throw functionDown({ function: nameIn(asked), reason }, error);
         this.#options.startRunner();
         await sleep(LOOK_EVERY_MS);
       }

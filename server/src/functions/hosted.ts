@@ -14,6 +14,10 @@ const MAX_BACKOFF_MS = 15_000;
 const STABLE_MS = 30_000;
 /** A replaced version, for hosts that have not yet heard of it. */
 const RETIRE_MS = 5_000;
+/** Calls that are under way then: the longest that a mapping allows. */
+const GRACE_MS = 60_000;
+/** The same, when it ends with the service or is deleted. */
+const END_GRACE_MS = 5_000;
 /** What is deployed may have changed on another machine, unheard. */
 const CHECK_EVERY_MS = 30_000;
 
@@ -199,7 +203,7 @@ export class Hosted {
   #retire(running: Running | undefined, graceMs: number): void {
     if (running === undefined) return;
     if (this.#running === running) this.#running = undefined;
-    setTimeout(() => void running.isolate.stop(), graceMs).unref();
+    setTimeout(() => void running.isolate.stop(GRACE_MS), graceMs).unref();
   }
 
   #gone(isolate: Isolate, reason: string): void {
@@ -224,7 +228,7 @@ export class Hosted {
 
   async #end(): Promise<void> {
     this.#running = undefined;
-    await Promise.all([...this.isolates].map((isolate) => isolate.stop()));
+    await Promise.all([...this.isolates].map((isolate) => isolate.stop(END_GRACE_MS)));
   }
 
   #inTurn<T>(work: () => T | Promise<T>): Promise<T> {

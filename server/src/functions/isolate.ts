@@ -12,8 +12,6 @@ import type { Launcher } from './workerd.ts';
 
 /** Code that runs when the module is loaded included. */
 const START_MS = 5_000;
-/** Calls under way, when it is to end. */
-const GRACE_MS = 5_000;
 /** Hosts come first when there are more processes than cores. */
 const NICE = 5;
 /** What a process may write to its log in a second; then it waits. */
@@ -97,11 +95,11 @@ export class Isolate {
     this.#child.kill('SIGKILL');
   }
 
-  /** Ends it when the calls under way have been answered, at the latest after 5 s. */
-  async stop(): Promise<void> {
+  /** Ends it when the calls under way have been answered, at the latest after `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
     this.#reason ??= 'it was ended';
     this.#child.kill('SIGTERM');
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), GRACE_MS);
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
     await this.ended;
     clearTimeout(timer);
   }

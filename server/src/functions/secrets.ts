@@ -8,10 +8,10 @@ const MAX_SECRETS = 64;
 /** UTF-8 bytes of a secret. */
 export const MAX_SECRET_BYTES = 4 * 1024;
 const TRIES_AT_CHANGE = 8;
-const KEY_BYTES = 32;
+const KEY_LENGTH = 32;
 /** NIST SP 800-38D, section 8.2.2: a random one, for far fewer than 2^32 secrets under one key. */
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
+const NONCE_LENGTH = 12;
+const TAG_LENGTH = 16;
 
 export const secretName = z
   .string()
@@ -33,8 +33,8 @@ export interface SecretView {
 export function secretsKey(text: string | undefined): Buffer {
   if (!text) throw secretsUnavailable({ reason: 'the service was started without BATON_SECRETS_KEY' });
   const key = Buffer.from(text, 'base64');
-  if (key.length !== KEY_BYTES)
-    throw secretsUnavailable({ reason: `BATON_SECRETS_KEY is not the base64 of ${KEY_BYTES} bytes` });
+  if (key.length !== KEY_LENGTH)
+    throw secretsUnavailable({ reason: `BATON_SECRETS_KEY is not the base64 of ${KEY_LENGTH} bytes` });
   return key;
 }
 
@@ -96,7 +96,7 @@ export class Secrets {
   }
 
   #seal(tenant: string, name: string, value: string): string {
-    const nonce = randomBytes(NONCE_BYTES);
+    const nonce = randomBytes(NONCE_LENGTH);
     const cipher = createCipheriv('aes-256-gcm', this.#key(), nonce).setAAD(belongsTo(tenant, name));
     const sealed = [cipher.update(value, 'utf8'), cipher.final()];
     return Buffer.concat([nonce, ...sealed, cipher.getAuthTag()]).toString('base64');
@@ -106,10 +106,10 @@ export class Secrets {
     const sealed = Buffer.from(text, 'base64');
     const key = this.#key();
     try {
-      const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES))
+      const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_LENGTH))
         .setAAD(belongsTo(tenant, name))
-        .setAuthTag(sealed.subarray(-TAG_BYTES));
-      const plain = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
+        .setAuthTag(sealed.subarray(-TAG_LENGTH));
+      const plain = decipher.update(sealed.subarray(NONCE_LENGTH, -TAG_LENGTH));
       return Buffer.concat([plain, decipher.final()]).toString('utf8');
     } catch (error) {
       throw secretsUnavailable(

@@ -2,11 +2,11 @@
 import http from 'node:http';
 import { asBatonError, BatonError, invalidRequest, notFound } from '../errors.ts';
 import type { Log } from '../telemetry/index.ts';
-import { type Asked, MAX_BUNDLE_BYTES, type Question, questions } from './protocol.ts';
+import { type Asked, type Question, questions } from './protocol.ts';
 import type { Runner } from './runner.ts';
 
 /** A bundle as JSON: most characters take one byte, some six. */
-const MAX_QUESTION_BYTES = 6 * MAX_BUNDLE_BYTES + 64 * 1024;
+const MAX_QUESTION_BYTES = 8 * 1024 * 1024;
 
 type Answers = { [Q in Question]: (asked: Asked<Q>) => Promise<unknown> };
 

@@ -10,8 +10,8 @@ const SILENT_MS = 30_000;
 /** Resident memory. */
 const MAX_RESIDENT_BYTES = 384 * 1024 * 1024;
 /** Linux counts CPU time in 1/100 s and memory in pages, proc_pid_stat(5). */
-const TICK_MS = 10;
-const PAGE_BYTES = 4096;
+const TICK = 10;
+const PAGE_SIZE = 4096;
 
 export interface WatchOptions {
   pid: number;
@@ -45,8 +45,8 @@ export class Watch {
   #look(): void {
     const fields = procStat(this.#options.pid);
     if (fields === undefined) return;
-    const cpuMs = (Number(fields[11]) + Number(fields[12])) * TICK_MS;
-    const resident = Number(fields[21]) * PAGE_BYTES;
+    const cpuMs = (Number(fields[11]) + Number(fields[12])) * TICK;
+    const resident = Number(fields[21]) * PAGE_SIZE;
     const reason =
       resident > MAX_RESIDENT_BYTES
         ? `it held more than ${MAX_RESIDENT_BYTES / 2 ** 20} MiB of memory`

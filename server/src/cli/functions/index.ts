@@ -15,13 +15,23 @@ import { registerSecrets } from './secrets.ts';
 const deployMs = 60_000;
 /** One question for lines that are yet to come. */
 const followMs = 20_000;
-const followAgainMs = 1_000;
+const FOLLOW_PAUSE_MS = 1_000;
 
 /** `baton function deploy | list | show | rollback | delete | logs | secret`. */
 export function registerFunctions(program: Command): void {
   const group = program
     .command('function')
-    .description('functions that the service hosts itself: function:NAME');
+    .description('functions that the service hosts itself: function:NAME')
+    .addHelpText(
+      'after',
+      `${examples(
+        'baton function deploy src/duel.ts',
+        'baton function logs duel --follow',
+        'baton function rollback duel',
+      )}
+
+Every command has --help, and --json for a result that programs read.`,
+    );
   withFunctionOptions(
     group.command('deploy <file>').description('bundle a TypeScript or JavaScript file and run it'),
   )
@@ -163,7 +173,7 @@ async function logs(
     const from = performance.now();
     ({ lines } = await ask(after, 1_000, followMs));
     // a host that is to end answers at once
-    if (lines.length === 0 && performance.now() - from < followAgainMs) await sleep(followAgainMs);
+    if (lines.length === 0 && performance.now() - from < FOLLOW_PAUSE_MS) await sleep(FOLLOW_PAUSE_MS);
   }
 }
 

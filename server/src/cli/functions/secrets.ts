@@ -8,7 +8,7 @@ import { type FunctionOptions, readStdin, withFunctionOptions } from './options.
 export function registerSecrets(group: Command): void {
   const secrets = group.command('secret').description('secrets that functions get by name');
   withFunctionOptions(secrets.command('set <name>').description('set a secret to what standard input says'))
-    .addHelpText('after', examples('baton function secret set stats-key < key.txt'))
+    .addHelpText('after', examples('cat key.txt | baton function secret set stats-key'))
     .action(set);
   withFunctionOptions(secrets.command('list').description('list the names of the secrets')).action(list);
   withFunctionOptions(secrets.command('delete <name>').description('delete a secret')).action(remove);
