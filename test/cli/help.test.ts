@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import type { Command } from 'commander';
 import { createProgram } from '../../server/src/cli/program.ts';
 import { cleanUp, tempDir } from '../supervisor/service.ts';
 import { baton, CommandLine, launcher } from './command-line.ts';
@@ -8,6 +9,8 @@ import { baton, CommandLine, launcher } from './command-line.ts';
 afterEach(cleanUp);
 
 const program = await createProgram();
+/** A command and those below it. */
+const family = (command: Command): Command[] => [command, ...command.commands.flatMap(family)];
 const docs = fs.readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
 
 describe('docs/cli.md', () => {
@@ -18,11 +21,11 @@ describe('docs/cli.md', () => {
       expect(own).toBeDefined();
       // Those of all commands that talk to a service are described once.
       const shared = docs.split(/^## /m).find((part) => part.startsWith('Which service'))!;
-      for (const option of command.options) {
+      for (const option of family(command).flatMap(({ options }) => options)) {
         expect(own! + shared).toContain(`\`${option.flags}\``);
         if (option.envVar) expect(own! + shared).toContain(`\`${option.envVar}\``);
       }
-      for (const argument of command.registeredArguments) {
+      for (const argument of family(command).flatMap((one) => one.registeredArguments)) {
         expect(own).toContain(argument.required ? `<${argument.name()}>` : `[${argument.name()}]`);
       }
     },
@@ -31,7 +34,7 @@ describe('docs/cli.md', () => {
   test('describes nothing that does not exist', () => {
     const known = new Set([
       '--help',
-      ...program.commands.flatMap(({ options }) => options.map(({ long }) => long)),
+      ...family(program).flatMap(({ options }) => options.map(({ long }) => long)),
     ]);
     for (const [, flag] of docs.matchAll(/`(?:-\w, )?(--[\w-]+)/g)) expect(known).toContain(flag);
     const commands = program.commands.map((command) => command.name());

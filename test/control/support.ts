@@ -7,6 +7,7 @@ import {
   type ControlOptions,
   createControl,
   type DeadLettersBackend,
+  type FunctionsBackend,
   type KeyRing,
   type Operation,
   operationsOf,
@@ -74,7 +75,18 @@ export function fakes(calls: unknown[][] = []) {
     get: record('get', { number: 7 }),
     replay: record('replay', undefined),
   };
-  return { service, sockets, deadLetters };
+  const functions: FunctionsBackend = {
+    deploy: record('deploy', { name: 'duel', version: 2 }),
+    rollback: record('rollback', { name: 'duel', version: 3 }),
+    list: record('list', { functions: [] }),
+    show: record('show', { name: 'duel', versions: [] }),
+    remove: record('remove', undefined),
+    logs: record('logs', { lines: [] }),
+    setSecret: record('setSecret', { name: 'key', updatedAt: 1 }),
+    secrets: record('secrets', { secrets: [] }),
+    removeSecret: record('removeSecret', undefined),
+  };
+  return { service, sockets, deadLetters, functions };
 }
 
 export interface Setup extends Partial<Omit<ControlOptions, 'operations' | 'token'>> {
@@ -99,6 +111,7 @@ export async function serve({
     service: { ...fake.service, ...service },
     sockets: { ...fake.sockets, ...sockets },
     deadLetters: { ...fake.deadLetters, ...deadLetters },
+    functions: fake.functions,
     ...(options.audit ? { audit: options.audit } : {}),
     unready,
   });

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import type { Command } from 'commander';
 import { createProgram } from '../../server/src/cli/program.ts';
 import { blocksOf, pages, proseOf } from './markdown.ts';
 
@@ -17,10 +18,17 @@ function commandsIn(page: string): string[] {
   return [...fenced, ...inline].filter((command) => command !== undefined);
 }
 
+function silence(commands: readonly Command[]): void {
+  for (const command of commands) {
+    if (command.commands.length === 0) command.action(() => {});
+    silence(command.commands);
+  }
+}
+
 /** Parses without carrying out. */
 async function parse(command: string): Promise<void> {
   const program = await createProgram();
-  for (const sub of program.commands) sub.action(() => {});
+  silence(program.commands);
   await program.parseAsync(command.trim().split(/\s+/), { from: 'user' });
 }
 

@@ -29,7 +29,10 @@ test('each answers as the page says: with its body, and with or without the toke
     const [method, path] = route.split(' ') as [string, string];
     const sent = body?.replace('<0 … 3600000>', '0').replace(/<[^>]+>/, 'h1');
     const ask = (headers = {}) =>
-      api.send(method, path.replace('{id}', 'some') + query.replace(/=$/, '=some'), { body: sent, headers });
+      api.send(method, path.replace(/\{\w+\}/, 'some') + query.replace(/=$/, '=some'), {
+        body: sent,
+        headers,
+      });
     const { status, body: answer } = await ask();
     expect([route, status < 300 ? 'done' : answer]).toEqual([route, 'done']);
     expect([route, (await ask({ authorization: '' })).status === 401]).toEqual([route, scope !== 'open']);

@@ -5,6 +5,7 @@ export { type AuditEntry, AuditLog } from './audit.ts';
 export { IdempotencyKeys } from './idempotency.ts';
 export type { LimitOptions } from './limits.ts';
 export { type Operation, type OperationContext, operation } from './operation.ts';
+export type { FunctionsBackend } from './operations/functions.ts';
 export { type Backends, operationsOf } from './operations/index.ts';
 export { type ProblemDetails, problemOf, problemType } from './problem.ts';
 export { type ControlOptions, createControl } from './router.ts';
