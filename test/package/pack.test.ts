@@ -127,6 +127,16 @@ test('a player on the stock SDK stays while `npx baton migrate` moves the room',
   }
 }, 90_000);
 
+test('`npx baton function deploy` runs a function', async () => {
+  const code = 'export default { fetch: () => Response.json({}) };';
+  await writeFile(join(folder, 'hello.ts'), `const answer: number = 1;\n${code}\n`);
+  expect(await baton('function', 'deploy', 'hello.ts', '--port', String(port))).toMatchObject({
+    name: 'hello',
+    version: 1,
+    state: 'running',
+  });
+}, 90_000);
+
 test('`npx baton bots` brings the SDK it needs', async () => {
   const result = await baton(
     'bots',
