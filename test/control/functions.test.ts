@@ -8,11 +8,12 @@ const code = 'export default { fetch() { return new Response("☃"); } };';
 
 test('a bundle comes with the environment and the origins of its address', async () => {
   const api = await serve();
-  const query = '?env=KEY=stats-key&env=OTHER=b&allowNet=https://a.example&allowNet=http://b.example:8080/';
+  const query =
+    '?env=KEY=stats-key&env=OTHER=b&allowNet=https://a.example&allowNet=http://b.example:8080/&allowNet=https://c.example:443';
   const { status } = await api.send('PUT', `/v1/functions/duel${query}`, { body: code, headers: javascript });
   expect(status).toBe(200);
   const env = { KEY: 'stats-key', OTHER: 'b' };
-  const allowNet = ['https://a.example', 'http://b.example:8080'];
+  const allowNet = ['https://a.example', 'http://b.example:8080', 'https://c.example'];
   expect(api.calls).toEqual([['deploy', { tenant: 'default', name: 'duel', code, env, allowNet }]]);
 });
 
@@ -26,6 +27,14 @@ test.each([
     javascript,
     400,
     /allowNet: .*host and port only/,
+  ],
+  [
+    'an origin with a password',
+    '?allowNet=https://u:p@a.example',
+    code,
+    javascript,
+    400,
+    /host and port only/,
   ],
   ['an origin of another kind', '?allowNet=file:///etc', code, javascript, 400, /allowNet/],
   ['a body that is no text', '', new Uint8Array([0xff, 0xfe]), javascript, 400, /not UTF-8/],

@@ -156,7 +156,8 @@ export class Isolate {
       const lines = new LineSplitter((line) => {
         const said = parseLine(line);
         if (said?.by === 'function') onLine(said.level, said.text);
-        else if (said?.by === 'runtime' || /fatal/.test(line)) this.#lastWords = said?.text ?? line;
+        else if (said !== undefined || !this.#watch || /fatal/.test(line))
+          this.#lastWords = said?.text ?? line;
       });
       output.on('data', (chunk: Buffer) => lines.push(chunk)).on('close', () => lines.end());
       slowDown(output);

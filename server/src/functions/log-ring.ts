@@ -16,6 +16,7 @@ export interface LogLine {
   time: number;
   level: 'debug' | 'info' | 'warn' | 'error';
   text: string;
+  /** Of the function; 0 = before it was deployed. */
   version: number;
 }
 

@@ -29,7 +29,10 @@ export const environment = z
 /** `https://api.example.com`: scheme, host and port, nothing after them. */
 const origin = z
   .url({ protocol: /^https?$/ })
-  .refine((url) => new URL(url).origin === url.replace(/\/$/, ''), 'expected scheme, host and port only')
+  .refine((url) => {
+    const { href, protocol, host } = new URL(url);
+    return href === `${protocol}//${host}/`;
+  }, 'expected scheme, host and port only')
   .transform((url) => new URL(url).origin);
 export const origins = z.array(origin).max(MAX_ORIGINS);
 

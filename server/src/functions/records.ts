@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { functionConflict, functionNotFound, functionsFull } from '../errors.ts';
 import type { Store } from '../store/index.ts';
 
-/** Functions of one tenant. */
-const MAX_FUNCTIONS = 64;
+/** Functions of one tenant: a quarter of those that a machine runs. */
+const MAX_FUNCTIONS = 16;
 /** Versions of a function that are kept, the current one included. */
 const MAX_VERSIONS = 5;
 /** Attempts at a change that another one gets ahead of. */
