@@ -96,6 +96,13 @@ test('deployed with a secret, it links two players; its log names them and not t
   await Promise.all([anna.leave(), bert.leave()]);
 });
 
+test('neither hosts, where the app runs, nor functions have the key that secrets are sealed with', async () => {
+  const pids = [...(await service.hosts()).map(({ pid }) => pid), ...processes().functions];
+  expect(pids.length).toBeGreaterThan(2);
+  const environments = pids.map((pid) => fs.readFileSync(`/proc/${pid}/environ`, 'utf8'));
+  expect(environments.filter((environment) => environment.includes('BATON_SECRETS_KEY'))).toEqual([]);
+});
+
 test('another tenant sees neither function, nor log, nor secret', async () => {
   const ask = async (at: string, method = 'GET') => {
     const headers = { authorization: `Bearer ${service.token}`, 'baton-tenant': 'another' };
