@@ -64,7 +64,8 @@ export class Delivery {
     let signedAt = 0;
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.enter(message.tenant, endpoint, until);
+        const turn = this.enter(message.tenant, endpoint, until);
+        if (turn) await turn;
       } catch (failure) {
         throw last ?? failure;
       }
@@ -105,17 +106,23 @@ export class Delivery {
     await this.targets.end();
   }
 
-  private async enter(tenant: string, { url, timeout }: Endpoint, until: number): Promise<void> {
-    const closed = () => new Failure('its circuit is open');
-    if (this.circuits.isOpen(tenant, url)) throw closed();
+  /** @returns a promise only if the call has to wait for its turn */
+  private enter(tenant: string, { url, timeout }: Endpoint, until: number): Promise<void> | undefined {
+    if (this.circuits.isOpen(tenant, url)) throw circuitOpen();
     const wait = Math.max(1, until - performance.now());
     const turn = this.turns.take(tenant, wait, this.options.atOnce?.(tenant));
-    const result = typeof turn === 'string' ? turn : await turn;
-    if (result === 'full') throw new Failure('too many calls wait');
-    if (result === 'late') throw new Failure(`its turn did not come within ${timeout} ms`);
+    if (turn === 'full') throw new Failure('too many calls wait');
+    if (turn === 'taken') return this.proceed(tenant, url);
+    return turn.then((result) => {
+      if (result === 'late') throw new Failure(`its turn did not come within ${timeout} ms`);
+      this.proceed(tenant, url);
+    });
+  }
+
+  private proceed(tenant: string, url: string): undefined {
     if (this.circuits.enter(tenant, url)) return;
     this.turns.give(tenant);
-    throw closed();
+    throw circuitOpen();
   }
 
   /** The headers of an attempt. */
@@ -150,3 +157,5 @@ export class Delivery {
     }
   }
 }
+
+const circuitOpen = () => new Failure('its circuit is open');
