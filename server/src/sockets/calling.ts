@@ -6,6 +6,7 @@ import { asBatonError, BatonError, messageUnrouted, receiveOverflow } from '../e
 import type { Mapping } from '../mappings/index.ts';
 import { registerMovable, trackOf } from '../migration/index.ts';
 import type { Log } from '../telemetry/index.ts';
+import { Pause } from './backpressure.ts';
 import { CallLine, receiveCall, type WaitingCall } from './call-line.ts';
 import { CloseCode } from './close-codes.ts';
 import { ReceiveBuffer } from './receive/criteria.ts';
@@ -30,8 +31,6 @@ interface Activity {
   busy: boolean;
   /** It goes on when the socket stays. */
   waits: boolean;
-  /** Its client is not read: too many calls wait. */
-  paused: boolean;
   /** Set once the socket is closed: what its last calls tell of it, and who waits for them. */
   closed?: { entry: Entry; through: () => void };
   timer?: NodeJS.Timeout;
@@ -91,7 +90,7 @@ export class Calling {
       return;
     }
     if (line.overrun) this.overflow(room, 'its calls take longer than it speaks');
-    else if (line.full) this.pause(room);
+    else if (line.full) room.connection?.pauseReading(Pause.calls);
     this.arm(room);
     this.proceed(room);
   }
@@ -161,7 +160,7 @@ export class Calling {
 
   private of(room: HostedSocket): Activity {
     let activity = this.activities.get(room);
-    if (!activity) this.activities.set(room, (activity = { busy: false, waits: false, paused: false }));
+    if (!activity) this.activities.set(room, (activity = { busy: false, waits: false }));
     return activity;
   }
 
@@ -208,16 +207,8 @@ export class Calling {
       if (!room.gone) this.report(room, asBatonError(error));
     }
     activity.busy = false;
-    if (activity.paused && !room.calls.full) {
-      activity.paused = false;
-      room.connection?.resumeReading();
-    }
+    if (!room.calls.full) room.connection?.resumeReading(Pause.calls);
     this.proceed(room);
-  }
-
-  private pause(room: HostedSocket): void {
-    this.of(room).paused = true;
-    room.connection?.pauseReading();
   }
 
   private answered(room: HostedSocket, activity: Activity, reply: Reply): void {

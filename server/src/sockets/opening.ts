@@ -16,6 +16,7 @@ import { DEFAULT_TENANT } from '../mappings/index.ts';
 import type { HostRecord } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { Arrival, PlainClient } from '../transport/index.ts';
+import { Pause } from './backpressure.ts';
 import { asServerError, CloseCode, tokenRefused } from './close-codes.ts';
 import { AWAY, type Reach } from './reach.ts';
 import type { Player } from './service.ts';
@@ -237,13 +238,13 @@ class EarlyMessages {
     }
     this.messages.push({ data: Uint8Array.from(data), isBinary });
     this.bytes += data.byteLength;
-    if (this.bytes > MAX_EARLY_BYTES) this.client.ref.pauseReading();
+    if (this.bytes > MAX_EARLY_BYTES) this.client.ref.pauseReading(Pause.early);
   };
 
   flowTo(room: SocketRoom): void {
     this.room = room;
     for (const { data, isBinary } of this.messages.splice(0)) room.hear(this.client, data, isBinary);
-    this.client.ref.resumeReading();
+    this.client.ref.resumeReading(Pause.early);
   }
 
   /** From here on Colyseus' own listener, put in place a moment ago, is the only one. */

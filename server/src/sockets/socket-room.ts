@@ -13,7 +13,7 @@ import {
 import type { Mapping } from '../mappings/index.ts';
 import { runNoLoops } from '../migration/index.ts';
 import type { Connection } from '../transport/index.ts';
-import { waitFor } from './backpressure.ts';
+import { Pause, waitFor } from './backpressure.ts';
 import { CallLine } from './call-line.ts';
 import { asServerError, CloseCode } from './close-codes.ts';
 import { isData, reservedType } from './frames.ts';
@@ -211,7 +211,7 @@ export class SocketRoom extends Room implements HostedSocket {
         this.end(CloseCode.heldOverflow, heldOverflow({ limit: MAX_HELD_BYTES }));
         return;
       }
-      this.connection?.pauseReading(); // it will not be long: the rest waits in the kernel
+      this.connection?.pauseReading(Pause.held); // it will not be long: the rest waits in the kernel
     }
     this.held.push({ bytes: Uint8Array.from(bytes), form });
     if (this.peers.length > 0) SocketRoom.service.relinked(this);
@@ -230,7 +230,7 @@ export class SocketRoom extends Room implements HostedSocket {
     if (!company) return;
     for (const { bytes, form } of this.held.splice(0)) this.pass(company, bytes, form);
     this.heldBytes = 0;
-    if (!company.some((peer) => peer.connection?.blocked)) this.connection?.resumeReading();
+    this.connection?.resumeReading(Pause.held);
   }
 
   private withinRate(): boolean {
@@ -376,7 +376,7 @@ export class SocketRoom extends Room implements HostedSocket {
   private dropHeld(): void {
     this.held = [];
     this.heldBytes = 0;
-    this.connection?.resumeReading();
+    this.connection?.resumeReading(Pause.held);
   }
 }
 

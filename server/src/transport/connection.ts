@@ -59,8 +59,8 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
   private away = false;
   /** Ended while it was away: its descriptor is closed once it is back. */
   private ending = false;
-  /** Not read for a while; written all the same. */
-  private paused = false;
+  /** Why it is not read for a while; written all the same. */
+  private pauses: Set<unknown> | undefined;
   /** The chunk being read, as far as `chunkEnd`. */
   private chunk: Buffer | undefined;
   private chunkEnd = 0;
@@ -204,7 +204,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
 
   /** One beat of the transport's interval: a ping, or the end of a peer that left `retries` of them unanswered. */
   beat(retries: number): void {
-    if (this.held || this.paused) return; // pongs are not read either
+    if (this.held || this.pauses) return; // pongs are not read either
     if (this.readyState !== ReadyState.OPEN) return; // the closing handshake has a time of its own
     if (this.pingCount >= retries) {
       this.terminate();
@@ -223,7 +223,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
   resume(): void {
     if (!this.held || this.readyState === ReadyState.CLOSED) return;
     this.held = false;
-    this.paused = false;
+    this.pauses = undefined;
     this.away = false;
     if (this.ending) {
       this.inlet!.destroy();
@@ -240,16 +240,21 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     this.finishClosing();
   }
 
-  /** Takes nothing more from the kernel until `resumeReading`; messages that were read already still come. */
-  pauseReading(): void {
-    if (this.held || this.paused || this.readyState === ReadyState.CLOSED) return;
-    this.paused = true;
-    this.inlet?.stop();
+  /**
+   * Takes nothing more from the kernel until `resumeReading` was called for each reason, or the connection was moved or
+   * reattached; messages that were read already still come.
+   * @returns whether the reason is a new one
+   */
+  pauseReading(reason: unknown): boolean {
+    if (this.held || this.readyState === ReadyState.CLOSED || this.pauses?.has(reason)) return false;
+    if (!this.pauses) this.inlet?.stop();
+    (this.pauses ??= new Set()).add(reason);
+    return true;
   }
 
-  resumeReading(): void {
-    if (!this.paused) return;
-    this.paused = false;
+  resumeReading(reason: unknown): void {
+    if (!this.pauses?.delete(reason) || this.pauses.size > 0) return;
+    this.pauses = undefined;
     if (!this.held && !this.endSeen && this.readyState !== ReadyState.CLOSED) this.inlet?.start();
   }
 

@@ -174,11 +174,11 @@ export class BatonTransport extends Transport {
 
   /** Leaves what the client sends in the kernel until `resumeReading`, or until the client moved or was reattached. */
   pauseReading(client: BatonClient): void {
-    client.ref.pauseReading();
+    client.ref.pauseReading(this);
   }
 
   resumeReading(client: BatonClient): void {
-    client.ref.resumeReading();
+    client.ref.resumeReading(this);
   }
 
   /** A client whose connection is closed: its seat is held by `allowReconnection`. */
