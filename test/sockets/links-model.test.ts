@@ -125,7 +125,7 @@ class Run {
     skew += BRIEF_MS + 1;
     const room = this.cluster.room(this.name(short));
     room?.host.linking.watch(room);
-    await until('it waits no more', () => room?.wait === undefined);
+    await until('it waits no more', () => room?.wait === undefined, 2_000);
   }
 
   /** The same on the reference. @param crashed sockets of the host that died */

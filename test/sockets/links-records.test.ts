@@ -67,6 +67,15 @@ describe('opening', () => {
     expect([peersOf(d), peersOf(c), d.alias]).toEqual([['c'], ['d'], 'blue']);
   });
 
+  test('those who wait for an alias that was not given after all wait on', async () => {
+    const waiting = [await one.settle('a', { peers: ['blue'] }), await two.settle('b', { peers: ['blue'] })];
+    const c = await one.settle('c', { alias: 'blue', peers: ['c'] });
+    expect([c.errors, c.alias]).toEqual([['BATON_LINK_SELF'], undefined]);
+    const d = await two.settle('d', { alias: 'blue' });
+    await cluster.idle();
+    expect([peersOf(d), ...waiting.map(({ errors }) => errors)]).toEqual([['a'], [], ['BATON_LINK_TAKEN']]);
+  });
+
   test('a peer of another tenant is gone for whoever names it', async () => {
     const theirs = await one.settle('theirs', {}, 1_000, 'other');
     const mine = await two.settle('mine', { peers: ['theirs'] });

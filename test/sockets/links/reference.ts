@@ -175,6 +175,7 @@ export class Reference {
   }
 
   private serve(name: string): void {
+    if (!this.exists(name) && this.resolveAlias(name) === undefined) return;
     const queue = this.queues.get(name) ?? [];
     this.queues.delete(name);
     for (const id of queue) {

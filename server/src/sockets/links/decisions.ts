@@ -122,6 +122,7 @@ function join(
  * @returns whether more are on the list
  */
 export function serve(draft: Draft, at: Omit<At, 'socketId'>, name: string): boolean {
+  if (!draft.socket(name) && draft.alias(name) === undefined) return false; // not that one, after all
   const waiting = draft.waiting(name).filter(({ until }) => until > at.now);
   const [first, ...rest] = waiting;
   draft.putWaiting(name, rest, at.now);

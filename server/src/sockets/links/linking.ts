@@ -8,7 +8,15 @@ import type { Log } from '../../telemetry/index.ts';
 import { close, expire, give, type Known, restore, serve, want } from './decisions.ts';
 import type { Draft } from './draft.ts';
 import { Ledger, Uncertain } from './ledger.ts';
-import { aliasKey, socketKey, socketSchema, type Truth, type Wish, waitingKey } from './records.ts';
+import {
+  aliasKey,
+  MAX_WAITING,
+  socketKey,
+  socketSchema,
+  type Truth,
+  type Wish,
+  waitingKey,
+} from './records.ts';
 import type { At } from './seek.ts';
 
 /** How long a room that does not answer is told again what holds, and how often. */
@@ -113,7 +121,7 @@ export class Linking {
     const named = wish.alias === undefined ? [] : [wish.alias];
     const names = [socketId, ...named];
     const keys = [
-      socketKey(socketId),
+      ...names.map(socketKey),
       ...named.map((alias) => aliasKey(tenant, alias)),
       ...names.map((name) => waitingKey(tenant, name)),
       ...(wish.peers ?? []).flatMap((peer) => [socketKey(peer), aliasKey(tenant, peer)]),
@@ -181,8 +189,9 @@ export class Linking {
   }
 
   private async serveAll(about: { tenant: string; roomId: string }, name: string): Promise<void> {
-    const key = waitingKey(about.tenant, name);
-    while (await this.decide(about, [key], (draft, at) => serve(draft, at, name)));
+    const keys = [waitingKey(about.tenant, name), socketKey(name), aliasKey(about.tenant, name)];
+    for (let more = true, served = 0; more && served < MAX_WAITING; served++)
+      more = await this.decide(about, keys, (draft, at) => serve(draft, at, name));
   }
 
   /**
