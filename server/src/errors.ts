@@ -292,6 +292,46 @@ export const deadLetterNotFound = define(
   'There is no dead letter {number}.',
 );
 export const tokenInvalid = define('BATON_TOKEN_INVALID', 401, 'The token is not accepted: {reason}');
+export const tokenExpired = define('BATON_TOKEN_EXPIRED', 401, 'The token expired at {at}; get a new one.');
+export const tokenKeysUnavailable = define(
+  'BATON_TOKEN_KEYS_UNAVAILABLE',
+  503,
+  'The keys that tokens of tenant {tenant} are checked with could not be fetched: {reason}',
+);
+export const tokenPolicyMissing = define(
+  'BATON_TOKEN_POLICY_MISSING',
+  409,
+  "Tenant {tenant} has mappings, but does not say how players' tokens are verified. Add " +
+    "`tokens: { secrets: [process.env.TOKEN_SECRET] }` or `tokens: { jwks: 'https://…', audience: '…' }` {where}. " +
+    'For development only: `baton start --dev` takes any token as the name of its player.',
+);
+export const tenantNotFound = define('BATON_TENANT_NOT_FOUND', 404, 'There is no tenant {tenant}.');
+export const quotaSockets = define(
+  'BATON_QUOTA_SOCKETS',
+  429,
+  'Tenant {tenant} has as many sockets as it may have: {limit}.',
+);
+export const mappingDeclared = define(
+  'BATON_MAPPING_DECLARED',
+  409,
+  'Mapping {mapping} is declared in baton.config: change it there and reload the service.',
+);
+export const tooManyMappings = define(
+  'BATON_TOO_MANY_MAPPINGS',
+  429,
+  'Tenant {tenant} has as many mappings as it may have: {limit}.',
+);
+export const keyNotFound = define('BATON_KEY_NOT_FOUND', 404, 'There is no API key {key}.');
+export const tooManyKeys = define(
+  'BATON_TOO_MANY_KEYS',
+  429,
+  'Tenant {tenant} has as many API keys as it may have: {limit}. Revoke some.',
+);
+export const scopeExceeded = define(
+  'BATON_SCOPE_EXCEEDED',
+  403,
+  'A key cannot be given what its maker has not: {scopes}.',
+);
 
 // --- hosted functions
 export const functionsUnsupported = define(

@@ -1,22 +1,6 @@
-// Where a function runs and how it is called; and how durations are written.
+// Where a function runs and how it is called.
 import { z } from 'zod';
-
-const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000 };
-
-/** `"250ms"`, `"60s"`, `"2m"` or a number of milliseconds. */
-export const duration = z.union(
-  [
-    z.number().int().nonnegative(),
-    z
-      .string()
-      .regex(/^\d+(ms|s|m)$/)
-      .transform((text) => {
-        const [, amount, unit] = /^(\d+)(ms|s|m)$/.exec(text)!;
-        return Number(amount) * UNITS[unit!]!;
-      }),
-  ],
-  { error: 'expected a duration such as "250ms", "60s" or "2m"' },
-);
+import { duration } from '../duration.ts';
 
 /** `https://…`, `http://…`, or `function:NAME` for a function that the service runs itself. */
 const url = z.union([z.url({ protocol: /^https?$/ }), z.string().regex(/^function:[A-Za-z][\w-]{0,63}$/)], {

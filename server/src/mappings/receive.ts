@@ -1,6 +1,7 @@
 // What a mapping's `receive` says: which messages are given to which endpoint, and when.
 import { z } from 'zod';
-import { duration, endpointFields } from './endpoint.ts';
+import { duration } from '../duration.ts';
+import { endpointFields } from './endpoint.ts';
 
 /** Bytes of one delimiter or prefix. */
 const MAX_PATTERN_BYTES = 64;

@@ -1,2 +1,10 @@
-// Tenants: the studios that share a service. Every id belongs to one, and nothing crosses between them.
+// Tenants: the studios that share a service. Every id belongs to one, and nothing crosses between them. Here is who they
+// are, how their players and their keys are known, and the record through which all hosts agree on it.
+export { Catalogue, type CatalogueContent, type Entry, own } from './catalogue.ts';
+export { Documents, type Version } from './documents.ts';
+export { ApiKeys, type KeyView, keyName, keyScope } from './keys.ts';
 export { isOperatorScope, SCOPES, type Scope } from './scopes.ts';
+export { DEFAULT_TENANT, type TenantSettings, tenantId, tenantSettings } from './settings.ts';
+export { SocketQuota } from './socket-quota.ts';
+export { Tenants } from './tenants.ts';
+export { type Player, Tokens } from './tokens.ts';
