@@ -1,26 +1,40 @@
+// baton.config: the tenants of a service and their mappings, as far as they are declared in a file.
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import { type AddressGuard, signingSecret } from '../calls/index.ts';
-import { appFailed, BatonError, endpointForbidden, mappingInvalid } from '../errors.ts';
-import { DEFAULT_TENANT, type Mapping, mappingName, mappingSchema } from './schema.ts';
+import type { AddressGuard } from '../calls/index.ts';
+import { appFailed, mappingInvalid, tokenPolicyMissing } from '../errors.ts';
+import { DEFAULT_TENANT, tenantId, tenantSettings } from '../tenants/index.ts';
+import { checkEndpoints, parseMapping, reasonOf } from './check.ts';
 
-export interface Config {
-  mappings: Mapping[];
-  /** Secrets that calls are signed with, the newest first; none: calls are not signed. */
-  secrets: string[];
+/** What a file says of one tenant: plain JSON that was checked. */
+export interface DeclaredTenant {
+  id: string;
+  settings: { signing?: unknown; tokens?: unknown };
+  /** By name. */
+  mappings: Map<string, unknown>;
 }
 
+const settings = tenantSettings.shape;
+const mappings = z.record(z.string(), z.unknown()).default({});
 const configSchema = z.strictObject({
-  mappings: z.record(z.string(), z.unknown()).default({}),
-  signing: z.strictObject({ secrets: z.array(signingSecret).min(1).max(4) }).optional(),
+  ...settings,
+  mappings,
+  tenants: z.record(tenantId, z.strictObject({ ...settings, mappings })).default({}),
 });
 
+export interface LoadOptions {
+  guard: AddressGuard;
+  /** Tenants need no way to verify tokens. */
+  development: boolean;
+}
+
 /**
- * Reads the default export of baton.config: `{ mappings: { name: {...} }, signing }`.
+ * Reads the default export of baton.config: `{ signing, tokens, quotas, mappings: { name: {...} } }` of the default
+ * tenant, and `tenants: { name: {...} }` with the same of others.
  * @throws BATON_APP_FAILED when the file does not load, BATON_MAPPING_INVALID or BATON_ENDPOINT_FORBIDDEN with
- *   the field and the reason
+ *   the field and the reason, BATON_TOKEN_POLICY_MISSING outside development
  */
-export async function loadConfig(path: string, guard: AddressGuard): Promise<Config> {
+export async function loadConfig(path: string, options: LoadOptions): Promise<DeclaredTenant[]> {
   let exported: unknown;
   try {
     exported = (await import(pathToFileURL(path).href)).default;
@@ -29,38 +43,33 @@ export async function loadConfig(path: string, guard: AddressGuard): Promise<Con
   }
   const outer = configSchema.safeParse(exported);
   if (!outer.success) throw mappingInvalid({ mapping: path, reason: reasonOf(outer.error) });
-  const mappings = Object.entries(outer.data.mappings).map(([name, value]) => parseMapping(name, value));
-  for (const mapping of mappings) checkEndpoints(mapping.name, mapping, guard);
-  return { mappings, secrets: outer.data.signing?.secrets ?? [] };
+  if (DEFAULT_TENANT in outer.data.tenants)
+    throw mappingInvalid({
+      mapping: path,
+      reason: `tenants.${DEFAULT_TENANT}: what it has is at the top level`,
+    });
+  // as it was written: the file is what is kept, each release reads it its own way
+  const { tenants = {}, ...own } = exported as { tenants?: object };
+  return Object.entries({ [DEFAULT_TENANT]: own, ...tenants }).map(([id, given]) => {
+    const tenant = declared(id, plain(given));
+    check(tenant, path, options);
+    return tenant;
+  });
 }
 
-export function parseMapping(name: string, value: unknown): Mapping {
-  const checked = mappingName.safeParse(name);
-  if (!checked.success) throw mappingInvalid({ mapping: name, reason: `name: ${reasonOf(checked.error)}` });
-  const parsed = mappingSchema.safeParse(value);
-  if (!parsed.success) throw mappingInvalid({ mapping: name, reason: reasonOf(parsed.error) });
-  return { tenant: DEFAULT_TENANT, name, version: 1, ...parsed.data };
+function declared(id: string, given: { mappings?: object }): DeclaredTenant {
+  const { mappings = {}, ...settings } = given;
+  return { id, settings, mappings: new Map(Object.entries(mappings)) };
 }
 
-/** Every URL of a mapping, wherever it stands. */
-function checkEndpoints(mapping: string, fields: object, guard: AddressGuard, path: string[] = []): void {
-  for (const [key, value] of Object.entries(fields)) {
-    const field = [...path, key];
-    if (value !== null && typeof value === 'object') checkEndpoints(mapping, value, guard, field);
-    if (key !== 'url' || typeof value !== 'string' || value.startsWith('function:')) continue;
-    try {
-      guard.checkUrl(value);
-    } catch (error) {
-      if (!(error instanceof BatonError)) throw error;
-      const { url, reason } = error.details;
-      const where = `(${field.join('.')} of mapping ${mapping})`;
-      throw endpointForbidden({ url, mapping, field: field.join('.'), reason: `${reason} ${where}` });
-    }
-  }
+function check({ id, settings, mappings }: DeclaredTenant, path: string, options: LoadOptions): void {
+  for (const [name, content] of mappings) checkEndpoints(parseMapping(id, name, content), options.guard);
+  if (mappings.size > 0 && settings.tokens === undefined && !options.development)
+    throw tokenPolicyMissing({
+      tenant: id,
+      where: id === DEFAULT_TENANT ? `to ${path}` : `to it in ${path}`,
+    });
 }
 
-function reasonOf(error: z.ZodError): string {
-  return error.issues
-    .map((issue) => (issue.path.length > 0 ? `${issue.path.join('.')}: ${issue.message}` : issue.message))
-    .join('; ');
-}
+/** Without what JSON does not know, such as fields that are undefined. */
+const plain = (value: object): object => JSON.parse(JSON.stringify(value));

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { duration, endpoint } from './endpoint.ts';
+import { duration } from '../duration.ts';
+import { endpoint } from './endpoint.ts';
 import { receive } from './receive.ts';
 
 const fields = z.strictObject({
@@ -13,6 +14,8 @@ const fields = z.strictObject({
   onPeerLeave: z.enum(['close', 'wait', 'keep']).default('keep'),
   /** Messages a client may send within a second; past it its socket is closed. */
   maxMessagesPerSecond: z.number().int().min(1).max(1_000_000).default(2_000),
+  /** What a new version means for sockets that are open: they `keep` theirs, or `adopt` the new one. */
+  onUpdate: z.enum(['keep', 'adopt']).default('keep'),
   /** Where a message goes: to the peers, to the endpoint of `receive`, or to both. */
   forward: z.enum(['peers', 'endpoint', 'both']).default('peers'),
   /** Gets what the client sends. */
@@ -35,15 +38,13 @@ export const mappingSchema = fields.refine(
   },
 );
 
+/** A mapping as sockets have it: a socket keeps the version it was opened with. */
 export interface Mapping extends z.infer<typeof mappingSchema> {
   tenant: string;
   name: string;
   /** Grows with each change of it. */
   version: number;
 }
-
-/** The tenant of what is not declared for another one. */
-export const DEFAULT_TENANT = 'default';
 
 /** Names are used as Colyseus room names. */
 export const mappingName = z
