@@ -24,14 +24,15 @@ afterEach(async () => {
 test('a mapping whose endpoint is not at a public address does not load; mapping and field are named', async () => {
   process.env['FUNCTIONS_URL'] = 'http://127.0.0.1:4/';
   ends.push(() => delete process.env['FUNCTIONS_URL']);
-  await expect(loadConfig(config, new AddressGuard())).rejects.toMatchObject({
+  await expect(loadConfig(config, { guard: new AddressGuard(), development: true })).rejects.toMatchObject({
     code: 'BATON_ENDPOINT_FORBIDDEN',
     message:
       'Endpoints may not be at http://127.0.0.1: 127.0.0.1 is not a public address (open.url of mapping duel).',
     details: { mapping: 'duel', field: 'open.url' },
   });
-  const { mappings } = await loadConfig(config, new AddressGuard(['127.0.0.0/8']));
-  expect(mappings.length).toBeGreaterThan(5);
+  const guard = new AddressGuard(['127.0.0.0/8']);
+  const [tenant] = await loadConfig(config, { guard, development: true });
+  expect(tenant!.mappings.size).toBeGreaterThan(5);
 });
 
 test('a secret that is none is refused with its place, and not repeated', async () => {
@@ -39,7 +40,7 @@ test('a secret that is none is refused with its place, and not repeated', async 
   ends.push(() => rmSync(dir, { recursive: true }));
   const file = path.join(dir, 'baton.config.mjs');
   writeFileSync(file, `export default { signing: { secrets: ['${secret}', 'whsec_hunter2'] } };`);
-  await expect(loadConfig(file, new AddressGuard())).rejects.toMatchObject({
+  await expect(loadConfig(file, { guard: new AddressGuard(), development: false })).rejects.toMatchObject({
     code: 'BATON_MAPPING_INVALID',
     message: `Mapping ${file}: signing.secrets.1: expected "whsec_" and the base64 of 24 to 64 random bytes`,
   });
@@ -77,21 +78,27 @@ test('a call to such an address is not made, and the player does not learn which
   expect(asked).toBe(0);
 });
 
-test('with a shared store functions on this machine have to be allowed', async () => {
+test('with a shared store functions on this machine have to be allowed, and tokens verified', async () => {
   const server = await redis();
   ends.push(() => server.stop());
   const env = { FUNCTIONS_URL: 'http://127.0.0.1:4/' };
   const args = ['--mappings', config];
-  await expect(
-    Service.start(path.join(fixtures, 'app.config.ts'), { redis: server.url, hosts: 1, args, env }),
-  ).rejects.toThrow('(open.url of mapping duel). (BATON_ENDPOINT_FORBIDDEN)');
+  const start = (more: string[]) =>
+    Service.start(path.join(fixtures, 'app.config.ts'), {
+      redis: server.url,
+      hosts: 1,
+      args: [...args, ...more],
+      env,
+    });
+  await expect(start([])).rejects.toThrow('(open.url of mapping duel). (BATON_ENDPOINT_FORBIDDEN)');
+  await expect(start(['--allow-endpoints', '127.0.0.0/8'])).rejects.toThrow('(BATON_TOKEN_POLICY_MISSING)');
 });
 
 test('without one they are, which the log says; what is allowed instead takes its place', async () => {
   const world = await World.start({ hosts: 1, env: { BATON_LOG: 'info', UNSIGNED: '1' } });
   ends.push(() => world.stop());
-  expect(world.service.output.join('')).toContain('Functions may be on this machine (127.0.0.0/8, ::1/128)');
-  expect(world.service.output.join('')).toContain('Calls to functions are not signed');
+  expect(world.service.output.join('')).toContain('functions may be on this machine (127.0.0.0/8, ::1/128)');
+  expect(world.service.output.join('')).toContain('calls to functions are not signed');
   await expect(
     World.start({ hosts: 1, env: { BATON_ALLOW_ENDPOINTS: '10.0.0.0/8, fd00::/8' } }),
   ).rejects.toThrow('BATON_ENDPOINT_FORBIDDEN');

@@ -89,7 +89,7 @@ export class World {
         args: [
           ...['--mappings', path.join(fixtures, 'baton.config.ts')],
           // with the embedded store this is so
-          ...(options.redis ? ['--allow-endpoints', '127.0.0.0/8'] : []),
+          ...(options.redis ? ['--dev'] : []),
           ...(options.args ?? []),
         ],
         env: { FUNCTIONS_URL: functions.url, ...options.env },

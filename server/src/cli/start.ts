@@ -13,11 +13,7 @@ import { examples } from './operate.ts';
 import { addressRanges, wholeNumber } from './options.ts';
 import { Screen } from './screen.ts';
 
-const TOKENS_UNVERIFIED =
-  'Mappings are served without tenants: tokens are NOT verified, a token is taken as the name of its player. ' +
-  'Do not open this port to the public.';
-
-const LOOPBACK_ALLOWED = `Functions may be on this machine (${LOOPBACK.join(', ')}), as there is no --redis.`;
+const LOOPBACK_ALLOWED = `This is development: functions may be on this machine (${LOOPBACK.join(', ')}).`;
 
 interface StartOptions {
   hosts: number;
@@ -27,6 +23,8 @@ interface StartOptions {
   runtimeDir?: string;
   mappings?: string;
   allowEndpoints?: string[];
+  dev?: true;
+  origin?: string;
   plain?: boolean;
   json?: boolean;
 }
@@ -55,10 +53,21 @@ export function registerStart(program: Command, hostProgram?: HostProgram): void
       new Option(
         '--allow-endpoints <cidr>',
         'range of addresses that are not public and where functions may be all the same; can be repeated ' +
-          '(default: loopback without --redis, none with it)',
+          '(default: loopback in development, else none)',
       )
         .env('BATON_ALLOW_ENDPOINTS')
         .argParser(addressRanges),
+    )
+    .option(
+      '--dev',
+      'development, which is what a service without --redis is: tenants that do not say how tokens are verified take ' +
+        'any as the name of its player',
+    )
+    .addOption(
+      new Option(
+        '--origin <name>',
+        "DNS name under which functions are asked whether they want calls (default: the machine's name)",
+      ).env('BATON_ORIGIN'),
     )
     .option('--plain', 'log lines only, no live view')
     .option('--json', 'print one JSON object when the service is ready; the log goes to standard error')
@@ -115,10 +124,9 @@ async function start(
       starting.signal,
     );
     screen.open(supervisor);
-    if (options.mappings !== undefined) {
-      log.warn(TOKENS_UNVERIFIED);
-      if (options.allowEndpoints === undefined && options.redis === undefined) log.info(LOOPBACK_ALLOWED);
-    }
+    const development = options.dev ?? options.redis === undefined;
+    if (options.mappings !== undefined && development && options.allowEndpoints === undefined)
+      log.info(LOOPBACK_ALLOWED);
     await supervisor.closed;
   } catch (error) {
     if (!starting.signal.aborted) throw error;
@@ -143,6 +151,8 @@ function supervisorOptions(
     store: options.redis === undefined ? { kind: 'embedded' } : { kind: 'redis', url: options.redis },
     runtimeDir: options.runtimeDir,
     mappings: options.mappings === undefined ? undefined : path.resolve(options.mappings),
+    development: options.dev,
+    origin: options.origin,
     allowEndpoints: options.allowEndpoints,
     log,
     onLine: (line) => screen.hostLine(line),

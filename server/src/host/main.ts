@@ -15,7 +15,6 @@ import {
 import { asBatonError, BatonError, reloadFailed } from '../errors.ts';
 import { Functions } from '../functions/index.ts';
 import { Handoff, noPeers, type Peers } from '../handoff/index.ts';
-import { loadConfig } from '../mappings/index.ts';
 import {
   endLostRoom,
   followAppRooms,
@@ -38,11 +37,9 @@ import { NewRoomPlacement } from './placement.ts';
 import { Registration } from './registration.ts';
 import { Routing } from './routing.ts';
 import { type HostSettings, readSettings } from './settings.ts';
+import { Tenancy } from './tenancy.ts';
 import { assertVersions } from './versions.ts';
 
-const CALLS_UNSIGNED =
-  'Calls to functions are not signed: whoever can reach a function can make calls. ' +
-  'Add `signing: { secrets: [...] }` to the file with mappings.';
 const RELOAD_TIMEOUT_MS = 15 * 60_000;
 /** A host whose supervisor is gone ends once nobody plays on it any more: until then it holds the port. */
 const ORPHAN_CHECK_MS = 5_000;
@@ -55,7 +52,8 @@ const HTTP_PATIENCE_MS = 3_000;
 interface Running {
   backend: Backend;
   migrator: Migrator;
-  registration: Registration;
+  /** From now on, or again, it takes rooms. */
+  serve(): Promise<void>;
   stop(deadlineMs: number, leaving: string[]): Promise<void>;
 }
 
@@ -92,33 +90,35 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
   followAppRooms();
   await matchMaker.onReady;
   const guard = new AddressGuard(settings.allowEndpoints);
-  const config = settings.mappings
-    ? await loadConfig(settings.mappings, guard)
-    : { mappings: [], secrets: [] };
-  if (config.mappings.length > 0 && config.secrets.length === 0) hostLog.warn(CALLS_UNSIGNED);
+  const { generation, mappings: file, development } = settings;
+  const tenancy = await Tenancy.start({ store, host: id, guard, file, development, log: hostLog });
   const functions = new Functions({
     runtimeDir: settings.runtimeDir,
     startRunner: () => send({ type: 'functions' }),
   });
   const sockets: HostedSockets = new HostedSockets({
-    ...config,
+    tenants: tenancy.tenants,
+    mappings: tenancy.mappings,
+    tokens: tenancy.tokens,
     host: id,
     guard,
     functions,
     epoch: (socketId) => ownership.epoch(socketId),
+    owned: () => ownership.rooms(),
     store,
     log: hostLog,
     place: placement.place,
     accepting: () => registration.record.state === 'up',
     handOver: (arrival, host) => routing.passOn(arrival, host),
   });
+  tenancy.mappings.prove = (url) => sockets.prove(url, settings.origin);
   await sockets.start();
 
   const registration: Registration = new Registration({
     id,
     store,
     handoffPath: handoff.path,
-    generation: settings.generation,
+    generation,
     log: hostLog,
     hostGone: (dead) => sockets.hostGone(dead),
   });
@@ -156,12 +156,15 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     service: backend,
     deadLetters: sockets.deadLetters,
     functions,
+    mappings: tenancy.mappings,
+    keys: tenancy.keys,
     audit,
     unready: () => (store.connected ? undefined : 'the store is away'),
   });
   const control = createControl({
     operations,
     token: settings.controlToken,
+    keys: tenancy.keys,
     audit,
     idempotency: new IdempotencyKeys(store, hostLog),
     log: hostLog,
@@ -178,15 +181,19 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     },
     () => ownership.moves,
   );
+  if (!settings.standby) await tenancy.declare(generation);
   await app.listen(settings.port);
   await registration.setState(settings.standby ? 'standby' : 'up');
   send({ type: 'ready', hostId: id, processId: matchMaker.processId, checks: true, beats: !inspected() });
-  hostLog.info({ generation: settings.generation }, `host ${id} is ready`);
+  hostLog.info({ generation }, `host ${id} is ready`);
 
   return {
     backend,
     migrator,
-    registration,
+    async serve() {
+      await tenancy.declare(generation);
+      await backend.serve();
+    },
     async stop(deadlineMs, leaving) {
       const until = Date.now() + deadlineMs;
       await registration.setState('draining').catch(() => {});
@@ -205,6 +212,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
       await registration.stop();
       await sockets.shutdown();
       await functions.close();
+      await tenancy.stop();
       await handoff.close();
       await store.close();
     },
@@ -262,7 +270,7 @@ function listenToSupervisor(running: Running, log: Log): void {
     if (message?.type === 'ping') send({ type: 'pong' });
     else if (message?.type === 'drain')
       answer('drain-result', message.id, () => running.backend.drainSelf(message.deadlineMs));
-    else if (message?.type === 'serve') answer('serve-result', message.id, () => running.backend.serve());
+    else if (message?.type === 'serve') answer('serve-result', message.id, () => running.serve());
     else if (message?.type === 'check') answer('check-result', message.id, () => running.migrator.rehearse());
     else if (message?.type === 'stop') {
       const leaving = Array.isArray(message.leaving) ? message.leaving.map(String) : [];

@@ -20,6 +20,10 @@ export const settingsSchema = z.object({
   controlToken: z.string().min(16),
   /** Absolute path of baton.config, when there is one. */
   mappings: z.string().optional(),
+  /** Tenants that do not say how tokens are verified take any as the name of its player. */
+  development: z.boolean(),
+  /** DNS name under which endpoints are asked whether they want calls. */
+  origin: z.string().min(1),
   /** CIDR ranges where functions may be although they are not public. */
   allowEndpoints: z.array(z.string()),
 });

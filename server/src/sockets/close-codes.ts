@@ -47,4 +47,6 @@ export function asServerError(error: unknown, code: number): ServerError {
   return new ServerError(code, `${known.code}: ${known.message}`, { cause: error });
 }
 
+/** Matchmaking answers with the code as its HTTP status. */
+export const notOpened = (error: unknown): ServerError => asServerError(error, ErrorCode.APPLICATION_ERROR);
 export const tokenRefused = (error: unknown): ServerError => asServerError(error, ErrorCode.AUTH_FAILED);

@@ -8,11 +8,12 @@ import {
   type FunctionHosts,
   type Reply,
 } from '../calls/index.ts';
-import { linkStale, socketNotFound, tokenInvalid } from '../errors.ts';
-import { type Mapping, MappingRegistry } from '../mappings/index.ts';
+import { linkStale, socketNotFound } from '../errors.ts';
+import type { Mapping, MappingRegistry } from '../mappings/index.ts';
 import { keepUnlisted, type Migrator, registerMovable, trackOf } from '../migration/index.ts';
 import type { HostRecord, Store } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
+import { SocketQuota, type Tenants, type Tokens } from '../tenants/index.ts';
 import type { Arrival } from '../transport/index.ts';
 import { Calling } from './calling.ts';
 import { closeReason } from './close-codes.ts';
@@ -32,14 +33,16 @@ export interface LettersOfTenants {
 
 export interface HostedSocketsOptions {
   host: string;
-  mappings: Mapping[];
-  /** Calls are signed with each of them. */
-  secrets: string[];
+  tenants: Tenants;
+  mappings: MappingRegistry;
+  tokens: Tokens;
   guard: AddressGuard;
   /** Those that the service runs itself. */
   functions: FunctionHosts;
   /** Epoch at which this host owns a socket. */
   epoch(socketId: string): number | undefined;
+  /** Ids of the rooms that this host owns. */
+  owned(): string[];
   /** The host on which a new socket is to be; undefined for this one. */
   place(): Promise<HostRecord | undefined>;
   /** Whether this host takes new sockets. */
@@ -50,7 +53,8 @@ export interface HostedSocketsOptions {
   log: Log;
 }
 
-const MAX_PLAYER_ID = 128;
+/** Secrets of a tenant that has none. */
+const UNSIGNED: readonly string[] = [];
 /** Methods of a socket's room that hosts may call. */
 const ROOM_METHODS = new Set(['learn', 'wish', 'tenantOf']);
 /** How long a host that stops waits for close calls that are under way. */
@@ -65,7 +69,7 @@ const RESTORED_AT_ONCE = 500;
 
 export class HostedSockets implements SocketService {
   private readonly options: HostedSocketsOptions;
-  private readonly mappings: MappingRegistry;
+  private readonly quota: SocketQuota;
   private readonly reach: Reach;
   private readonly opening: Opening;
   private readonly linking: Linking;
@@ -81,8 +85,15 @@ export class HostedSockets implements SocketService {
 
   constructor(options: HostedSocketsOptions) {
     this.options = options;
-    const { host, store, log } = options;
-    this.mappings = new MappingRegistry(options.mappings);
+    const { host, store, log, tenants, mappings } = options;
+    this.quota = new SocketQuota({
+      host,
+      store,
+      log,
+      limitOf: (tenant) => tenants.settings(tenant).quotas.sockets,
+      held: () => this.held(),
+    });
+    mappings.onChange((tenant, name, mapping) => mapping && this.updated(tenant, name, mapping));
     const local = (socketId: string) => this.local(socketId);
     const perform = (method: string, socketId: string, args: unknown[]) =>
       this.perform(method, socketId, args);
@@ -90,7 +101,8 @@ export class HostedSockets implements SocketService {
     this.opening = new Opening({
       ...options,
       authenticate: (request) => this.authenticate(request),
-      isMapping: (name) => this.mappings.has(name),
+      isMapping: (name) => mappings.isName(name),
+      admit: (tenant, make) => this.quota.take(tenant, make),
       reach: this.reach,
     });
     this.linking = new Linking({
@@ -116,7 +128,8 @@ export class HostedSockets implements SocketService {
       source: `/baton/${host}`,
       guard: options.guard,
       functions: options.functions,
-      secrets: () => options.secrets,
+      secrets: (tenant) => tenants.settings(tenant).signing?.secrets ?? UNSIGNED,
+      atOnce: (tenant) => tenants.settings(tenant).quotas.callsAtOnce,
     });
     this.calling = new Calling({
       caller: this.caller,
@@ -139,6 +152,7 @@ export class HostedSockets implements SocketService {
   async start(): Promise<void> {
     matchMaker.defineRoomType(SOCKET_ROOM, SocketRoom as never);
     this.opening.takeOverMatchmaking();
+    this.quota.start();
     await this.reach.start();
   }
 
@@ -164,7 +178,17 @@ export class HostedSockets implements SocketService {
     this.inBackground(this.listed(this.roster.forget(this.options.host)));
     const late = new Promise((resolve) => setTimeout(resolve, SHUTDOWN_MS).unref());
     await Promise.race([Promise.all(this.pending), late]);
+    await this.quota.stop();
     await this.caller.shutdown();
+  }
+
+  /**
+   * Asks an endpoint whether it wants the calls of this service.
+   * @param origin DNS name by which the service goes
+   * @throws BATON_ENDPOINT_UNPROVEN
+   */
+  prove(url: string, origin: string): Promise<void> {
+    return this.caller.prove(url, origin);
   }
 
   /** Linked sockets move together. */
@@ -174,18 +198,15 @@ export class HostedSockets implements SocketService {
     return [roomId, ...(room?.peers.filter(with_) ?? [])];
   }
 
-  /** Without tenants a token is the player's name itself; `baton start` says so. */
-  private async authenticate({ mapping, token = '' }: Request): Promise<Player> {
-    const found = this.mappings.get(mapping);
-    if (token.length === 0) throw tokenInvalid({ reason: 'there is none; pass { token }' });
-    if (token.length > MAX_PLAYER_ID)
-      throw tokenInvalid({ reason: `it is longer than ${MAX_PLAYER_ID} characters` });
-    if (/\p{Surrogate}/u.test(token)) throw tokenInvalid({ reason: 'it is not well-formed text' });
-    return { playerId: token, mapping: found };
+  private async authenticate({ tenant, mapping, token }: Request): Promise<Player> {
+    const found = this.options.mappings.get(tenant, mapping);
+    const { playerId } = await this.options.tokens.verify(tenant, token);
+    return { playerId, mapping: found };
   }
 
-  private mappingOf(_tenant: string, name: string): Mapping | undefined {
-    return this.mappings.has(name) ? this.mappings.get(name) : undefined;
+  private mappingOf(tenant: string, name: string): Mapping | undefined {
+    const { mappings } = this.options;
+    return mappings.has(tenant, name) ? mappings.get(tenant, name) : undefined;
   }
 
   /** What other hosts, and this one, ask of the socket or of this host. */
@@ -292,6 +313,7 @@ export class HostedSockets implements SocketService {
   }
 
   async closed(room: HostedSocket, code: number | undefined): Promise<void> {
+    this.quota.closed(room.mapping.tenant);
     const reason = room.dismissed ? 'function' : closeReason(code);
     const told = this.calling.closed(room, this.roster.entry(room), reason);
     // if this host dies before that, whichever host notices tells it
@@ -322,11 +344,45 @@ export class HostedSockets implements SocketService {
   }
 
   arrived(room: HostedSocket, from: string): void {
+    const { tenant, name } = room.mapping;
+    this.quota.arrived(tenant);
+    const { mappings } = this.options;
+    if (mappings.has(tenant, name)) this.adopt(room, mappings.get(tenant, name));
     this.inBackground(this.listed(this.roster.moved(room, from)));
     this.relinked(room);
     this.calling.arrived(room);
     // it may not have been told meanwhile
     this.inBackground(this.linking.sync(room).catch((error) => this.notLookedUp(room.roomId, error)));
+  }
+
+  /** Sockets of this host. */
+  private *rooms(): Generator<SocketRoom> {
+    for (const roomId of this.options.owned()) {
+      const room = matchMaker.getLocalRoomById(roomId) as unknown;
+      // its mapping is what a room gets before it has a player
+      if (room instanceof SocketRoom && room.mapping) yield room;
+    }
+  }
+
+  private held(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { mapping } of this.rooms()) counts.set(mapping.tenant, (counts.get(mapping.tenant) ?? 0) + 1);
+    return counts;
+  }
+
+  /** A mapping has another version. */
+  private updated(tenant: string, name: string, mapping: Mapping): void {
+    for (const room of this.rooms()) {
+      if (room.mapping.tenant !== tenant || room.mapping.name !== name || !this.local(room.roomId)) continue;
+      if (this.adopt(room, mapping)) this.inBackground(this.listed(this.roster.add(room)));
+    }
+  }
+
+  /** A socket keeps the version it was opened with, unless a new one is to be adopted. @returns whether it was */
+  private adopt(room: HostedSocket, mapping: Mapping): boolean {
+    if (mapping.onUpdate !== 'adopt' || mapping.version <= room.mapping.version) return false;
+    room.mapping = mapping;
+    return true;
   }
 
   relinked(room: HostedSocket): void {

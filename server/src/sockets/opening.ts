@@ -12,12 +12,12 @@ import {
 import { internals } from '../colyseus/room-internals.ts';
 import { controllerInternals } from '../colyseus/server-internals.ts';
 import { BatonError, hostUnreachable, invalidRequest, tokenInvalid } from '../errors.ts';
-import { DEFAULT_TENANT } from '../mappings/index.ts';
 import type { HostRecord } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
+import { DEFAULT_TENANT } from '../tenants/index.ts';
 import type { Arrival, PlainClient } from '../transport/index.ts';
 import { Pause } from './backpressure.ts';
-import { asServerError, CloseCode, tokenRefused } from './close-codes.ts';
+import { CloseCode, notOpened, tokenRefused } from './close-codes.ts';
 import { AWAY, type Reach } from './reach.ts';
 import type { Player } from './service.ts';
 import { SOCKET_ROOM, type SocketRoom } from './socket-room.ts';
@@ -48,6 +48,8 @@ export interface OpeningOptions {
   authenticate(request: Request): Promise<Player>;
   /** Whether the name is that of a mapping, of whichever tenant. */
   isMapping(name: string): boolean;
+  /** Makes a socket, unless its tenant has all that it may have. @throws BATON_QUOTA_SOCKETS */
+  admit<T>(tenant: string, make: () => Promise<T>): Promise<T>;
   /** The host on which a new socket is to be; undefined for this one. */
   place(): Promise<HostRecord | undefined>;
   /** Whether this host takes new sockets. */
@@ -102,14 +104,16 @@ export class Opening {
     const { host } = this.options;
     const there = await this.options.place();
     const args = [player, options, auth?.ip];
-    const seat = await this.options.reach.ask(there?.id ?? host, 'open', '', args);
-    if (seat === AWAY) throw asServerError(hostUnreachable({ host: there?.id }), CloseCode.openFailed);
+    const seat = await this.options.reach.ask(there?.id ?? host, 'open', '', args).catch((error) => {
+      throw notOpened(error);
+    });
+    if (seat === AWAY) throw notOpened(hostUnreachable({ host: there?.id }));
     return { name: mapping, ...(seat as Seat) };
   }
 
   /** A room with a seat on this host, asked for by whichever host the player came to. */
   async reserve(player: Player, options: unknown, remoteAddress?: string): Promise<Seat> {
-    const room = await makeRoom(player, 'colyseus', remoteAddress);
+    const room = await this.make(player, 'colyseus', remoteAddress);
     const sessionId = newId();
     await internals(room)._reserveSeat(sessionId, options, { playerId: player.playerId });
     return { roomId: room.roomId, sessionId, processId: matchMaker.processId };
@@ -151,7 +155,7 @@ export class Opening {
         token: null,
         ...(remoteAddress ? { remoteAddress } : {}),
       });
-      const room = await makeRoom(player, speech, context.ip);
+      const room = await this.make(player, speech, context.ip);
       const inner = internals(room);
       inner._reservedSeats[client.sessionId] = [options, { playerId: player.playerId }, false, false];
       const joined = inner._onJoin(client, context, {});
@@ -162,6 +166,15 @@ export class Opening {
       early.end();
       this.refuse(client, speech, error);
     }
+  }
+
+  private make(player: Player, speech: Speech, remoteAddress?: string): Promise<SocketRoom> {
+    return this.options.admit(player.mapping.tenant, async () => {
+      const { roomId } = await matchMaker.handleCreateRoom(SOCKET_ROOM, {}, undefined, newId());
+      const room = matchMaker.getLocalRoomById(roomId) as unknown as SocketRoom;
+      room.begin(player, speech, remoteAddress);
+      return room;
+    });
   }
 
   private refuse(client: PlainClient, speech: Speech, error: unknown): void {
@@ -188,13 +201,6 @@ function describe(error: unknown): { code: number; name?: string; message: strin
 
 /** In one piece: what generateId() answers is a chain of strings, one for each character, that lives as long as it. */
 const newId = () => Buffer.from(generateId(), 'latin1').toString('latin1');
-
-async function makeRoom(player: Player, speech: Speech, remoteAddress?: string): Promise<SocketRoom> {
-  const { roomId } = await matchMaker.handleCreateRoom(SOCKET_ROOM, {}, undefined, newId());
-  const room = matchMaker.getLocalRoomById(roomId) as unknown as SocketRoom;
-  room.begin(player, speech, remoteAddress);
-  return room;
-}
 
 /** @throws BATON_INVALID_REQUEST */
 function requestOf({ address, protocols, headers }: Arrival): {

@@ -15,8 +15,8 @@ export interface Player {
 /** A hosted socket as the service sees it; its room. */
 export interface HostedSocket extends LinkedRoom, GatheredRoom {
   readonly roomId: string;
-  /** As it was when the socket was opened. */
-  readonly mapping: Mapping;
+  /** As it was when the socket was opened, or a later version that says it is adopted. */
+  mapping: Mapping;
   readonly playerId: string;
   readonly speech: Speech;
   readonly remoteAddress: string | undefined;

@@ -53,7 +53,7 @@ export class SocketRoom extends Room implements HostedSocket {
 
   override maxClients = 1;
   override patchRate = null;
-  /** The mapping the socket was opened with, in the version of that time. */
+  /** The mapping the socket was opened with, in the version of that time or one it has adopted. */
   mapping!: Mapping;
   playerId = '';
   speech: Speech = 'colyseus';

@@ -50,7 +50,11 @@ export interface SupervisorOptions {
   controlToken?: string;
   /** Absolute path of the file with function mappings. */
   mappings?: string;
-  /** CIDR ranges where functions may be although they are not public. Default: `LOOPBACK` with an embedded store. */
+  /** Tokens need not be verified, and functions may be on this machine. Default: with an embedded store. */
+  development?: boolean;
+  /** DNS name under which endpoints are asked whether they want calls. Default: the machine's name. */
+  origin?: string;
+  /** CIDR ranges where functions may be although they are not public. Default: `LOOPBACK` in development. */
   allowEndpoints?: string[];
   log?: Log;
   /** Gets every line the hosts write. */

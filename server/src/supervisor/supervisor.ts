@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ReloadOptions, ReloadResult } from '../control/index.ts';
@@ -229,8 +230,12 @@ export class Supervisor {
     return store?.kind === 'redis' ? store : { kind: 'embedded', path: this.#storePath };
   }
 
+  get #development(): boolean {
+    return this.#options.development ?? this.#storeKind !== 'redis';
+  }
+
   get #allowEndpoints(): string[] {
-    return this.#options.allowEndpoints ?? (this.#storeKind === 'redis' ? [] : LOOPBACK);
+    return this.#options.allowEndpoints ?? (this.#development ? LOOPBACK : []);
   }
 
   /** Drawn from the store: services that share one agree on whose code is the newest. An embedded one has no other. */
@@ -262,6 +267,8 @@ export class Supervisor {
       standby,
       controlToken: this.token,
       ...(mappings === undefined ? {} : { mappings }),
+      development: this.#development,
+      origin: this.#options.origin ?? os.hostname(),
       allowEndpoints: this.#allowEndpoints,
     };
     const host: HostProcess = new HostProcess({
