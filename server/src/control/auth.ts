@@ -1,13 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { invalidRequest, keyForbidden, unauthorized } from '../errors.ts';
-import { isOperatorScope, SCOPES, type Scope } from '../tenants/index.ts';
+import { DEFAULT_TENANT, isOperatorScope, SCOPES, type Scope, tenantId } from '../tenants/index.ts';
 import type { RequestLimits } from './limits.ts';
 import type { KeyRing, Principal } from './types.ts';
 
-/** The tenant of everything that names none. */
-const DEFAULT_TENANT = 'default';
-const TENANT = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const SERVICE_SCOPES: ReadonlySet<Scope> = new Set(SCOPES);
 
 /**
@@ -58,7 +55,7 @@ export function assertScope(principal: Principal, scope: Scope): void {
 function tenantIn(headers: IncomingHttpHeaders): string | undefined {
   const tenant = headers['baton-tenant'];
   if (tenant === undefined) return undefined;
-  if (typeof tenant === 'string' && TENANT.test(tenant)) return tenant;
+  if (tenantId.safeParse(tenant).success) return tenant as string;
   throw invalidRequest({ reason: 'Baton-Tenant: not the id of a tenant', field: 'Baton-Tenant' });
 }
 

@@ -1,3 +1,5 @@
+import type { MappingRegistry } from '../../mappings/index.ts';
+import type { ApiKeys } from '../../tenants/index.ts';
 import type { AuditLog } from '../audit.ts';
 import type { Operation } from '../operation.ts';
 import type { ControlBackend, DeadLettersBackend, SocketsBackend } from '../types.ts';
@@ -6,6 +8,8 @@ import { deadLetterOperations } from './dead-letters.ts';
 import { documentOperations } from './document.ts';
 import { type FunctionsBackend, functionOperations } from './functions.ts';
 import { hostOperations } from './hosts.ts';
+import { keyOperations } from './keys.ts';
+import { mappingOperations } from './mappings.ts';
 import { probeOperations } from './probes.ts';
 import { roomOperations } from './rooms.ts';
 import { socketOperations } from './sockets.ts';
@@ -16,6 +20,8 @@ export interface Backends {
   sockets?: SocketsBackend;
   deadLetters?: DeadLettersBackend;
   functions?: FunctionsBackend;
+  mappings?: MappingRegistry;
+  keys?: ApiKeys;
   audit?: AuditLog;
   /** Why the host should get no traffic; `undefined` = it should. Default: it always should. */
   unready?: () => string | undefined | Promise<string | undefined>;
@@ -23,13 +29,15 @@ export interface Backends {
 
 /** All operations of the control API. */
 export function operationsOf(backends: Backends): Operation[] {
-  const { service, sockets, deadLetters, functions, audit, unready } = backends;
+  const { service, sockets, deadLetters, functions, mappings, keys, audit, unready } = backends;
   const operations = [
     ...hostOperations(service),
     ...roomOperations(service),
     ...(sockets ? socketOperations(sockets) : []),
     ...(deadLetters ? deadLetterOperations(deadLetters) : []),
     ...(functions ? functionOperations(functions) : []),
+    ...(mappings ? mappingOperations(mappings) : []),
+    ...(keys ? keyOperations(keys) : []),
     ...(audit ? auditOperations(audit) : []),
     ...probeOperations(unready),
   ];
