@@ -47,3 +47,14 @@ export function withServiceOptions(command: Command): Command {
     .option('--runtime-dir <dir>', 'runtime directory the service was started with')
     .option('--json', 'print one JSON object as the last line of standard output');
 }
+
+export interface TenantOptions extends ServiceOptions {
+  tenant?: string;
+}
+
+/** Options of every command on what a tenant has; its API key does for them. */
+export function withTenantOptions(command: Command): Command {
+  return withServiceOptions(command)
+    .addOption(new Option('--key <key>', 'API key of a tenant, instead of a token').env('BATON_KEY'))
+    .option('--tenant <id>', 'tenant that is meant; default: that of the key, or `default`');
+}

@@ -3,6 +3,8 @@ import { Command } from 'commander';
 import type { HostProgram } from '../supervisor/index.ts';
 import { registerCheck } from './check.ts';
 import { registerFunctions } from './functions/index.ts';
+import { registerKeys } from './key.ts';
+import { registerMappings } from './mapping.ts';
 import { registerOperations } from './operate.ts';
 import { registerStart } from './start.ts';
 
@@ -21,12 +23,14 @@ export async function createProgram(hostProgram?: HostProgram): Promise<Command>
       'after',
       `
 Exit codes: 0 done; 1 the operation failed; 2 wrong usage, or no service answers.
-Environment: BATON_URL, BATON_CONTROL_TOKEN, BATON_LOG (trace … fatal), BATON_LOG_FORMAT (json, pretty).`,
+Environment: BATON_URL, BATON_CONTROL_TOKEN, BATON_KEY, BATON_LOG (trace … fatal), BATON_LOG_FORMAT (json, pretty).`,
     );
   // Usage errors are printed like all others, in one place.
   program.exitOverride().configureOutput({ outputError: () => {} });
   registerStart(program, hostProgram);
   registerOperations(program);
+  registerMappings(program);
+  registerKeys(program);
   registerCheck(program);
   registerFunctions(program);
   const { registerBots } = await import('./bots/index.ts');

@@ -32,6 +32,8 @@ export interface Asking {
 export interface ServiceChoice {
   url?: string;
   token?: string;
+  /** API key of a tenant; goes before the token. */
+  key?: string;
   port?: number;
   runtimeDir?: string;
 }
@@ -71,8 +73,8 @@ export class ServiceClient {
    * @throws noService, invalidOption, unauthorized when no token is known for the URL
    */
   static async find(choice: ServiceChoice): Promise<ServiceClient> {
-    const { url = process.env['BATON_URL'], token = process.env['BATON_CONTROL_TOKEN'] || undefined } =
-      choice;
+    const { url = process.env['BATON_URL'] } = choice;
+    const token = choice.key ?? choice.token ?? (process.env['BATON_CONTROL_TOKEN'] || undefined);
     if (url !== undefined) checkUrl(url);
     if (url !== undefined && token !== undefined) return new ServiceClient(url, token);
     const found = await findService({
