@@ -49,7 +49,7 @@ test.each<[string, string, string]>([
     '{ tenants: { acme: { token: {} } } }',
     'tenants.acme: Unrecognized key: "token"',
   ],
-  ['a tenant with a bad name', '{ tenants: { Acme: {} } }', 'tenants.Acme: '],
+  ['a tenant with a bad name', '{ tenants: { Acme: {} } }', 'tenants.Acme: a lower-case letter'],
   [
     'the default tenant twice',
     '{ tenants: { default: {} } }',

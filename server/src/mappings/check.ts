@@ -53,6 +53,10 @@ export function urlsIn(fields: object, path: string[] = []): { url: string; fiel
 
 export function reasonOf(error: z.ZodError): string {
   return error.issues
-    .map((issue) => (issue.path.length > 0 ? `${issue.path.join('.')}: ${issue.message}` : issue.message))
+    .map((issue) => {
+      const message =
+        issue.code === 'invalid_key' ? issue.issues.map((inner) => inner.message).join() : issue.message;
+      return issue.path.length > 0 ? `${issue.path.join('.')}: ${message}` : message;
+    })
     .join('; ');
 }
