@@ -5,7 +5,8 @@ import { type TenantOptions, withTenantOptions } from './options.ts';
 import { formatTable, printResult } from './output.ts';
 import { ServiceClient } from './service-client.ts';
 
-const HOUR_MS = 3_600_000;
+/** Milliseconds. */
+const UNITS: Record<string, number> = { d: 24 * 3_600_000, h: 3_600_000 };
 
 interface CreateOptions extends TenantOptions {
   scopes: Scope[];
@@ -14,7 +15,10 @@ interface CreateOptions extends TenantOptions {
 
 /** `baton key create | list | revoke`. */
 export function registerKeys(program: Command): void {
-  const group = program.command('key').description("API keys of a running service's tenants");
+  const group = program
+    .command('key')
+    .description("API keys of a running service's tenants")
+    .addHelpText('after', examples('baton key create ci --scopes mappings:write', 'baton key list --json'));
   withTenantOptions(group.command('create <name>').description('make an API key; it is shown once'))
     .requiredOption('--scopes <scopes>', 'what it may do, with commas between; see below', scopes)
     .option('--expires <when>', 'until when it is good: in 90d or 12h, or a date; default: for ever', expiry)
@@ -44,7 +48,7 @@ function scopes(text: string): Scope[] {
 
 function expiry(text: string): string {
   const [, amount, unit] = /^(\d{1,5})([dh])$/.exec(text) ?? [];
-  const at = unit ? Date.now() + Number(amount) * (unit === 'd' ? 24 * HOUR_MS : HOUR_MS) : Date.parse(text);
+  const at = unit ? Date.now() + Number(amount) * UNITS[unit]! : Date.parse(text);
   if (Number.isNaN(at)) throw new InvalidArgumentError('Expected 90d, 12h or a date such as 2030-12-31.');
   return new Date(at).toISOString();
 }

@@ -10,7 +10,10 @@ import { ServiceClient } from './service-client.ts';
 
 /** `baton mapping apply | list | show | delete`. */
 export function registerMappings(program: Command): void {
-  const group = program.command('mapping').description('function mappings of a running service');
+  const group = program
+    .command('mapping')
+    .description('function mappings of a running service')
+    .addHelpText('after', examples('baton mapping apply mappings.yaml', 'baton mapping list --json'));
   withTenantOptions(
     group
       .command('apply <file...>')
