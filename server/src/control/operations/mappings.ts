@@ -38,6 +38,10 @@ const historySchema = viewSchema
   })
   .meta({ id: 'MappingHistory' });
 
+const { $schema: _, ...written } = z.toJSONSchema(mappingSchema, { io: 'input' });
+/** Taken as it is: the registry checks it, says every field that is wrong, and keeps it as it was written. */
+const bodySchema = z.unknown().meta({ ...written, id: 'Mapping' });
+
 const refused = ['BATON_MAPPING_DECLARED', 'BATON_TENANT_NOT_FOUND', 'BATON_STORE_UNAVAILABLE'];
 
 export function mappingOperations(registry: MappingRegistry): Operation[] {
@@ -91,8 +95,7 @@ export function mappingOperations(registry: MappingRegistry): Operation[] {
       tag: 'mappings',
       scope: 'mappings:write',
       params,
-      // checked by the registry, which says every field that is wrong
-      body: z.unknown().meta({ override: () => z.toJSONSchema(mappingSchema, { io: 'input' }) }),
+      body: bodySchema,
       answer: appliedSchema,
       errors: [
         'BATON_MAPPING_INVALID',
