@@ -410,10 +410,10 @@ export const idempotencyInProgress = define(
   409,
   'The first request with this Idempotency-Key is still being carried out. Try again in {retryAfter} s.',
 );
-export const idempotencyTooLarge = define(
-  'BATON_IDEMPOTENCY_TOO_LARGE',
+export const idempotencyNotKept = define(
+  'BATON_IDEMPOTENCY_NOT_KEPT',
   409,
-  'The request was carried out with status {status}, but its answer is too large to be given again.',
+  'The request was carried out with status {status}; its answer is not given again.',
 );
 export const notReady = define('BATON_NOT_READY', 503, 'This host does not take requests yet: {reason}');
 export const internalError = define(

@@ -149,9 +149,34 @@ describe('Idempotency-Key', () => {
     const ask = () => api.send('POST', '/v1/hosts/h1/drain', { headers: keyed('k1') });
     expect((await ask()).body.refused).toHaveLength(1);
     expect((await ask()).body).toMatchObject({
-      code: 'BATON_IDEMPOTENCY_TOO_LARGE',
+      code: 'BATON_IDEMPOTENCY_NOT_KEPT',
       details: { status: 200 },
     });
+  });
+
+  test('an answer with a secret is not kept, and nowhere in the store', async () => {
+    const written: string[] = [];
+    const spied = new Proxy(store, {
+      get(target, name) {
+        const value = Reflect.get(target, name);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          written.push(JSON.stringify(args));
+          return value.apply(target, args);
+        };
+      },
+    });
+    const allocate = async () => ({ socketId: 's9', token: 'the-secret', expires: 1 });
+    const api = await host({ sockets: { allocate }, idempotency: new IdempotencyKeys(spied, silentLog) });
+    const ask = () =>
+      api.send('POST', '/v1/sockets', { body: { mapping: 'duel', playerId: 'a' }, headers: keyed('k1') });
+    expect((await ask()).body.token).toBe('the-secret');
+    expect((await ask()).body).toMatchObject({
+      code: 'BATON_IDEMPOTENCY_NOT_KEPT',
+      details: { status: 201 },
+    });
+    expect(written.length).toBeGreaterThan(2);
+    expect(written.join()).not.toContain('the-secret');
   });
 
   test.each(['', 'x'.repeat(256), 'with space'])('%j is no key', async (key) => {

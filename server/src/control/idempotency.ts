@@ -2,12 +2,7 @@
 // answered again with the first answer (draft-ietf-httpapi-idempotency-key-header).
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import {
-  idempotencyConflict,
-  idempotencyInProgress,
-  idempotencyTooLarge,
-  invalidRequest,
-} from '../errors.ts';
+import { idempotencyConflict, idempotencyInProgress, idempotencyNotKept, invalidRequest } from '../errors.ts';
 import type { Store } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { Outcome } from './problem.ts';
@@ -37,7 +32,7 @@ const recordSchema = z.object({
     })
     .optional(),
   /** It was, with this status, but its answer is not here. */
-  tooLarge: z.number().optional(),
+  notKept: z.number().optional(),
 });
 type KeyRecord = z.infer<typeof recordSchema>;
 
@@ -51,6 +46,8 @@ export interface KeyedRequest {
   key: string;
   /** Everything that makes it this request and no other. */
   content: readonly (string | Uint8Array)[];
+  /** A success is not to be kept. */
+  secret: boolean;
 }
 
 export class IdempotencyKeys {
@@ -65,7 +62,7 @@ export class IdempotencyKeys {
   /**
    * @param work carries the request out; what goes wrong in it is an outcome, too. One with a status from 500 is not
    *   kept: the request may be tried again.
-   * @throws BATON_IDEMPOTENCY_CONFLICT, BATON_IDEMPOTENCY_IN_PROGRESS, BATON_IDEMPOTENCY_TOO_LARGE
+   * @throws BATON_IDEMPOTENCY_CONFLICT, BATON_IDEMPOTENCY_IN_PROGRESS, BATON_IDEMPOTENCY_NOT_KEPT
    */
   async once(request: KeyedRequest, work: () => Promise<Outcome>): Promise<Outcome> {
     if (!KEY.test(request.key))
@@ -77,7 +74,7 @@ export class IdempotencyKeys {
     if (version === undefined) return this.again(place, content);
     const claim = new Claim(this.store, place, content, version);
     const outcome = await work();
-    await this.keep(tenant, claim, outcome).catch((err: unknown) =>
+    await this.keep(request, claim, outcome).catch((err: unknown) =>
       this.log.warn({ err, operation }, 'an answer could not be kept for its Idempotency-Key'),
     );
     return outcome;
@@ -87,18 +84,18 @@ export class IdempotencyKeys {
     const found = await this.store.get(place);
     const record: KeyRecord = found ? recordSchema.parse(JSON.parse(found.value)) : { request: content };
     if (record.request !== content) throw idempotencyConflict();
-    if (record.tooLarge !== undefined) throw idempotencyTooLarge({ status: record.tooLarge });
+    if (record.notKept !== undefined) throw idempotencyNotKept({ status: record.notKept });
     if (!record.outcome) throw idempotencyInProgress({ retryAfter: RETRY_AFTER_SECONDS });
     const { headers } = record.outcome;
     return { ...record.outcome, headers: { ...headers, 'Idempotency-Replayed': 'true' } };
   }
 
-  private async keep(tenant: string, claim: Claim, outcome: Outcome): Promise<void> {
+  private async keep({ tenant, secret }: KeyedRequest, claim: Claim, outcome: Outcome): Promise<void> {
     if (outcome.status >= 500) return claim.drop();
     const { status } = outcome;
-    const fits = (outcome.body?.length ?? 0) <= MAX_KEPT_LENGTH;
+    const fits = (outcome.body?.length ?? 0) <= MAX_KEPT_LENGTH && !(secret && status < 300);
     await Promise.all([
-      claim.keep(fits ? { outcome } : { tooLarge: status }),
+      claim.keep(fits ? { outcome } : { notKept: status }),
       this.evict(tenant, claim.place),
     ]);
   }
@@ -133,7 +130,7 @@ class Claim {
     this.timer.unref();
   }
 
-  async keep(record: Pick<KeyRecord, 'outcome' | 'tooLarge'>): Promise<void> {
+  async keep(record: Pick<KeyRecord, 'outcome' | 'notKept'>): Promise<void> {
     await this.end();
     await this.put(record, KEEP_MS);
   }
@@ -149,7 +146,7 @@ class Claim {
   }
 
   /** Nothing, once somebody else has the key: this host stood still for too long. */
-  private async put(record: Pick<KeyRecord, 'outcome' | 'tooLarge'>, ttlMs: number): Promise<void> {
+  private async put(record: Pick<KeyRecord, 'outcome' | 'notKept'>, ttlMs: number): Promise<void> {
     if (this.version === undefined) return;
     const value = JSON.stringify({ request: this.content, ...record });
     this.version = await this.store.set(this.place, value, this.version, ttlMs);

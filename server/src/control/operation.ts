@@ -58,6 +58,8 @@ export interface Operation<
   answer?: Answer;
   /** Of an answer that is text; default `application/json`. */
   mediaType?: string;
+  /** The answer holds a secret: nothing keeps it, not even to give it again for an `Idempotency-Key`. */
+  secret?: boolean;
   /** Default 200; 204 without `answer`. */
   status?: number;
   /** Codes of the catalogue beyond those that every operation has. */

@@ -139,6 +139,7 @@ class Control {
         operation: operation.id,
         key,
         content: [request.originalUrl, request.get('content-type') ?? '', bytesOf(request)],
+        secret: operation.secret ?? false,
       };
       await this.finish(request, response, await idempotency.once(keyed, run));
     };

@@ -78,6 +78,7 @@ const opening = (backend: SocketsBackend) => [
       attributes: z.record(z.string(), z.unknown()).optional(),
     }),
     answer: ticketSchema,
+    secret: true,
     status: 201,
     errors: ['BATON_MAPPING_NOT_FOUND', ...away],
     run: ({ principal, body }) => backend.allocate(principal.tenant, body),
