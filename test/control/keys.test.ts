@@ -7,6 +7,7 @@ afterEach(closeAll);
 
 const bearerOf = (scope: string) => scope.replace(':', '-');
 const examples: Record<string, unknown> = {
+  createKey: { name: 'ci', scopes: ['mappings:read'] },
   allocateSocket: { mapping: 'duel', playerId: 'anna' },
   linkSocket: { peer: 's2' },
   migrateRoom: { to: 'h2' },

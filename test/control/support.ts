@@ -14,6 +14,8 @@ import {
   type Principal,
   type SocketsBackend,
 } from '../../server/src/control/index.ts';
+import type { KeysBackend } from '../../server/src/control/operations/keys.ts';
+import type { MappingsBackend } from '../../server/src/control/operations/mappings.ts';
 import { createLog } from '../../server/src/telemetry/index.ts';
 import { SCOPES, type Scope } from '../../server/src/tenants/index.ts';
 
@@ -86,7 +88,33 @@ export function fakes(calls: unknown[][] = []) {
     secrets: record('secrets', { secrets: [] }),
     removeSecret: record('removeSecret', undefined),
   };
-  return { service, sockets, deadLetters, functions };
+  const view = {
+    name: 'duel',
+    version: 2,
+    declared: false,
+    updatedAt: '2030-01-01T00:00:00.000Z',
+    mapping: {},
+  };
+  const mappings: MappingsBackend = {
+    list: () => [view],
+    view: () => view,
+    versions: record('versions', []),
+    apply: record('apply', { ...view, changed: true, everywhere: true }),
+    delete: record('delete', undefined),
+  };
+  const key = {
+    id: '9f2c51d07aab3e64',
+    name: 'ci',
+    scopes: [],
+    createdAt: view.updatedAt,
+    createdBy: 'service',
+  };
+  const keys: KeysBackend = {
+    list: record('list', [key]),
+    create: record('create', { key: 'baton_default_…', view: key }),
+    revoke: record('revoke', key),
+  };
+  return { service, sockets, deadLetters, functions, mappings, keys };
 }
 
 export interface Setup extends Partial<Omit<ControlOptions, 'operations' | 'token'>> {
@@ -112,6 +140,8 @@ export async function serve({
     sockets: { ...fake.sockets, ...sockets },
     deadLetters: { ...fake.deadLetters, ...deadLetters },
     functions: fake.functions,
+    mappings: fake.mappings,
+    keys: fake.keys,
     ...(options.audit ? { audit: options.audit } : {}),
     unready,
   });

@@ -1,5 +1,3 @@
-import type { MappingRegistry } from '../../mappings/index.ts';
-import type { ApiKeys } from '../../tenants/index.ts';
 import type { AuditLog } from '../audit.ts';
 import type { Operation } from '../operation.ts';
 import type { ControlBackend, DeadLettersBackend, SocketsBackend } from '../types.ts';
@@ -8,8 +6,8 @@ import { deadLetterOperations } from './dead-letters.ts';
 import { documentOperations } from './document.ts';
 import { type FunctionsBackend, functionOperations } from './functions.ts';
 import { hostOperations } from './hosts.ts';
-import { keyOperations } from './keys.ts';
-import { mappingOperations } from './mappings.ts';
+import { type KeysBackend, keyOperations } from './keys.ts';
+import { type MappingsBackend, mappingOperations } from './mappings.ts';
 import { probeOperations } from './probes.ts';
 import { roomOperations } from './rooms.ts';
 import { socketOperations } from './sockets.ts';
@@ -20,8 +18,8 @@ export interface Backends {
   sockets?: SocketsBackend;
   deadLetters?: DeadLettersBackend;
   functions?: FunctionsBackend;
-  mappings?: MappingRegistry;
-  keys?: ApiKeys;
+  mappings?: MappingsBackend;
+  keys?: KeysBackend;
   audit?: AuditLog;
   /** Why the host should get no traffic; `undefined` = it should. Default: it always should. */
   unready?: () => string | undefined | Promise<string | undefined>;

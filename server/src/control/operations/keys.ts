@@ -23,7 +23,9 @@ const madeSchema = keySchema
   })
   .meta({ id: 'MadeKey' });
 
-export function keyOperations(keys: ApiKeys): Operation[] {
+export type KeysBackend = Pick<ApiKeys, 'list' | 'create' | 'revoke'>;
+
+export function keyOperations(keys: KeysBackend): Operation[] {
   return [
     operation({
       id: 'listKeys',

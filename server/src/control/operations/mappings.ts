@@ -44,7 +44,9 @@ const bodySchema = z.unknown().meta({ ...written, id: 'Mapping' });
 
 const refused = ['BATON_MAPPING_DECLARED', 'BATON_TENANT_NOT_FOUND', 'BATON_STORE_UNAVAILABLE'];
 
-export function mappingOperations(registry: MappingRegistry): Operation[] {
+export type MappingsBackend = Pick<MappingRegistry, 'list' | 'view' | 'versions' | 'apply' | 'delete'>;
+
+export function mappingOperations(registry: MappingsBackend): Operation[] {
   return [
     operation({
       id: 'listMappings',
