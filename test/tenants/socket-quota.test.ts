@@ -24,7 +24,7 @@ describe.each(backends)('on the %s store', (_kind, start) => {
   });
 
   /** A host whose sockets are names. */
-  async function counter(limit: number | undefined, lease = LONG) {
+  async function counter(limit: number | undefined, { lease = LONG, recountEveryMs = 50 } = {}) {
     const store = await space.open();
     const id = await store.nextHostId();
     await store.putHost(host(id), lease);
@@ -40,7 +40,7 @@ describe.each(backends)('on the %s store', (_kind, start) => {
       log: silentLog,
       limitOf: () => limit,
       held,
-      recountEveryMs: 50,
+      recountEveryMs,
     });
     quota.start();
     ends.push(() => quota.stop());
@@ -48,6 +48,7 @@ describe.each(backends)('on the %s store', (_kind, start) => {
       id,
       quota,
       sockets,
+      hosts: () => store.hosts(),
       open: (socketId: string, tenant = 'a') =>
         quota.take(tenant, async () => {
           sockets.set(socketId, tenant);
@@ -115,18 +116,22 @@ describe.each(backends)('on the %s store', (_kind, start) => {
     await expect(two.open('s3')).rejects.toMatchObject(refused);
   });
 
+  test('a socket that arrives counts at once', async () => {
+    const [one, two] = [await counter(1), await counter(1, { recountEveryMs: LONG })];
+    two.sockets.set('s1', 'a');
+    two.quota.arrived('a');
+    await until('its number is written', async () => (await two.written()) === 1);
+    await expect(one.open('s2')).rejects.toMatchObject(refused);
+  });
+
   test('the sockets of a dead host do not count', async () => {
-    const [one, dying] = [await counter(2), await counter(2, 300)];
+    const [one, dying] = [await counter(2), await counter(2, { lease: 300 })];
     await dying.open('s1');
     await dying.open('s2');
     await expect(one.open('s3')).rejects.toMatchObject(refused);
     clearInterval((dying.quota as any).timer);
-    await until('its lease is over', () =>
-      one.open('s3').then(
-        () => true,
-        () => false,
-      ),
-    );
+    await until('its lease is over', async () => (await one.hosts()).length === 1);
+    await one.open('s3');
     expect(await dying.written()).toBe(0);
   });
 

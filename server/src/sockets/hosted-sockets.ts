@@ -209,11 +209,17 @@ export class HostedSockets implements SocketService {
     return mappings.has(tenant, name) ? mappings.get(tenant, name) : undefined;
   }
 
+  /** A mapping that came from another host: all sockets here with this version have it once. */
+  private shared(mapping: Mapping): Mapping {
+    const known = this.mappingOf(mapping.tenant, mapping.name);
+    return known?.version === mapping.version ? known : mapping;
+  }
+
   /** What other hosts, and this one, ask of the socket or of this host. */
   private perform(method: string, socketId: string, args: unknown[]): unknown {
     if (method === 'open') {
       const [player, options, address] = args as [Player, unknown, string | undefined];
-      return this.opening.reserve(player, options, address);
+      return this.opening.reserve({ ...player, mapping: this.shared(player.mapping) }, options, address);
     }
     if (!ROOM_METHODS.has(method)) throw socketNotFound({ socketId });
     const room = this.local(socketId);
@@ -346,8 +352,9 @@ export class HostedSockets implements SocketService {
   arrived(room: HostedSocket, from: string): void {
     const { tenant, name } = room.mapping;
     this.quota.arrived(tenant);
-    const { mappings } = this.options;
-    if (mappings.has(tenant, name)) this.adopt(room, mappings.get(tenant, name));
+    room.mapping = this.shared(room.mapping);
+    const current = this.mappingOf(tenant, name);
+    if (current) this.adopt(room, current);
     this.inBackground(this.listed(this.roster.moved(room, from)));
     this.relinked(room);
     this.calling.arrived(room);

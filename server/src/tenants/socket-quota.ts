@@ -142,6 +142,8 @@ export class SocketQuota {
 
   /** Sockets that left for another host, or whose client never came, are reported by nobody. */
   private async recount(): Promise<void> {
+    const { limitOf } = this.options;
+    if (![...this.counts.keys()].some((tenant) => limitOf(tenant) !== undefined)) return;
     this.live = new Set();
     const held = this.options.held();
     for (const tenant of new Set([...held.keys(), ...this.counts.keys()])) {
@@ -150,7 +152,7 @@ export class SocketQuota {
       // twice in a row, so that one that is just being made or moved counts
       if (off * count.off > 0) count.sockets += Math.sign(off) * Math.min(Math.abs(off), Math.abs(count.off));
       count.off = off;
-      if (this.options.limitOf(tenant) !== undefined) await this.put(tenant);
+      if (limitOf(tenant) !== undefined) await this.put(tenant);
     }
   }
 }
