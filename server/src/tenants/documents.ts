@@ -73,9 +73,9 @@ export class Documents<T> {
     let whole = true;
     for (let i = 0; i < other.length; i += READS_AT_ONCE) {
       const some = other.slice(i, i + READS_AT_ONCE);
-      const found = await Promise.all(some.map(([key]) => this.versions(key)));
-      for (const [at, [key, wanted]] of some.entries()) {
-        const version = found[at]!.find((each) => each.version === wanted);
+      const records = await this.options.store.getMany(some.map(([key]) => key));
+      for (const [key, wanted] of some) {
+        const version = parse(records.get(key)?.value).find((each) => each.version === wanted);
         if (version) this.take(key, version);
         else whole = false;
       }
