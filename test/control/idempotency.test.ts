@@ -1,22 +1,22 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type AuditEntry, AuditLog, IdempotencyKeys } from '../../server/src/control/index.ts';
 import { moveFailed, roomNotFound } from '../../server/src/errors.ts';
 import type { Store } from '../../server/src/store/index.ts';
 import { silentLog } from '../../server/src/telemetry/index.ts';
-import { type Backend, embeddedBackend } from '../store/backend.ts';
+import { type Backend, redisBackend } from '../store/backend.ts';
 import { as, closeAll, keyRing, type Setup, serve } from './support.ts';
 
 let backend: Backend;
 let store: Store;
 
+beforeAll(async () => {
+  backend = await redisBackend();
+});
 beforeEach(async () => {
-  backend = await embeddedBackend();
   store = await (await backend.space()).open();
 });
-afterEach(async () => {
-  await closeAll();
-  await backend.close();
-});
+afterEach(closeAll);
+afterAll(() => backend.close());
 
 /** A host: what another one has answered, it knows from the store. */
 const host = (setup: Setup = {}) =>

@@ -20,6 +20,7 @@ import { createLog } from '../../server/src/telemetry/index.ts';
 import { SCOPES, type Scope } from '../../server/src/tenants/index.ts';
 
 export const token = 'a-token-of-some-length';
+export const metricsToken = 'another-token-of-some-length';
 const servers: http.Server[] = [];
 
 export async function closeAll(): Promise<void> {
@@ -117,7 +118,7 @@ export function fakes(calls: unknown[][] = []) {
   return { service, sockets, deadLetters, functions, mappings, keys };
 }
 
-export interface Setup extends Partial<Omit<ControlOptions, 'operations' | 'token'>> {
+export interface Setup extends Partial<Omit<ControlOptions, 'operations' | 'tokens'>> {
   service?: Partial<ControlBackend>;
   sockets?: Partial<SocketsBackend>;
   deadLetters?: Partial<DeadLettersBackend>;
@@ -144,8 +145,14 @@ export async function serve({
     keys: fake.keys,
     ...(options.audit ? { audit: options.audit } : {}),
     unready,
+    metrics: async () => 'some_metric 1\n',
   });
-  const control = createControl({ operations: api.operations, token, log, ...options });
+  const control = createControl({
+    operations: api.operations,
+    tokens: { service: token, metrics: metricsToken },
+    log,
+    ...options,
+  });
   const app = express()
     .use(control)
     .use((_request, response) => void response.send('the app'));

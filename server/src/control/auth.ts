@@ -5,19 +5,33 @@ import { DEFAULT_TENANT, isOperatorScope, SCOPES, type Scope, tenantId } from '.
 import type { RequestLimits } from './limits.ts';
 import type { KeyRing, Principal } from './types.ts';
 
-const SERVICE_SCOPES: ReadonlySet<Scope> = new Set(SCOPES);
+const SERVICE: Omit<Principal, 'tenant'> = { operator: true, scopes: new Set(SCOPES), key: 'service' };
+const METRICS: Omit<Principal, 'tenant'> = {
+  operator: true,
+  scopes: new Set(['hosts:read']),
+  key: 'metrics',
+};
+
+/** What the operator gives to whoever is to look after the service. */
+export interface OperatorTokens {
+  /** May do everything. */
+  service: string;
+  /** May look at hosts, rooms and metrics, and change nothing. */
+  metrics?: string;
+}
 
 /**
- * Who asks, by `Authorization: Bearer …` (RFC 6750 §2.1): the service's own token, or an API key. The service's token
+ * Who asks, by `Authorization: Bearer …` (RFC 6750 §2.1): an operator's token, or an API key. An operator's token
  * acts for the tenant that `Baton-Tenant` names.
  */
 export class Authentication {
-  private readonly expected: Buffer;
+  private readonly tokens: [digest: Buffer, holder: Omit<Principal, 'tenant'>][];
   private readonly limits: RequestLimits;
   private readonly keys: KeyRing | undefined;
 
-  constructor(token: string, limits: RequestLimits, keys?: KeyRing) {
-    this.expected = digest(token);
+  constructor(tokens: OperatorTokens, limits: RequestLimits, keys?: KeyRing) {
+    this.tokens = [[digest(tokens.service), SERVICE]];
+    if (tokens.metrics !== undefined) this.tokens.push([digest(tokens.metrics), METRICS]);
     this.limits = limits;
     this.keys = keys;
   }
@@ -31,8 +45,8 @@ export class Authentication {
     const given = /^Bearer +([\w.~+/=-]{1,512})$/i.exec(headers.authorization ?? '')?.[1];
     if (given === undefined) throw unauthorized();
     const tenant = tenantIn(headers);
-    if (timingSafeEqual(digest(given), this.expected))
-      return { tenant: tenant ?? DEFAULT_TENANT, operator: true, scopes: SERVICE_SCOPES, key: 'service' };
+    const operator = this.tokens.find(([expected]) => timingSafeEqual(digest(given), expected));
+    if (operator) return { tenant: tenant ?? DEFAULT_TENANT, ...operator[1] };
     await this.limits.assertMayTry(address);
     const principal = await this.keys?.authenticate(given);
     if (!principal) {

@@ -9,7 +9,7 @@ import express, {
 import { methodNotAllowed, notFound } from '../errors.ts';
 import { type Log, silentLog } from '../telemetry/index.ts';
 import type { AuditLog } from './audit.ts';
-import { Authentication, assertScope } from './auth.ts';
+import { Authentication, assertScope, type OperatorTokens } from './auth.ts';
 import { docsPage } from './docs-page.ts';
 import type { IdempotencyKeys } from './idempotency.ts';
 import { type LimitOptions, RequestLimits } from './limits.ts';
@@ -20,8 +20,7 @@ import type { KeyRing, Principal } from './types.ts';
 
 export interface ControlOptions {
   operations: Operation[];
-  /** The service's own bearer token. */
-  token: string;
+  tokens: OperatorTokens;
   /** API keys of tenants. Default: there are none. */
   keys?: KeyRing;
   limits?: LimitOptions;
@@ -54,15 +53,9 @@ export function createControl(options: ControlOptions): Express {
   // a proxy on this machine or in its network says whose request it passes on
   app.set('trust proxy', ['loopback', 'linklocal', 'uniquelocal']);
   app.use(start);
-  const open = options.operations.filter(({ scope }) => scope === 'open');
-  control.route(app, open);
+  control.route(app);
   app.use('/v1/docs', docsPage());
-  app.use('/v1', control.authenticate);
-  control.route(
-    app,
-    options.operations.filter((operation) => !open.includes(operation)),
-  );
-  app.use('/v1', (request) => {
+  app.use('/v1', control.authenticate, (request) => {
     throw notFound({ path: request.baseUrl + request.path });
   });
   app.use(control.problems);
@@ -87,12 +80,13 @@ class Control {
     this.options = options;
     this.log = options.log ?? silentLog;
     this.limits = new RequestLimits(options.limits);
-    this.authentication = new Authentication(options.token, this.limits, options.keys);
+    this.authentication = new Authentication(options.tokens, this.limits, options.keys);
   }
 
-  route(app: Express, operations: Operation[]): void {
-    for (const [path, those] of byPath(operations)) {
+  route(app: Express): void {
+    for (const [path, those] of byPath(this.options.operations)) {
       const route = app.route(path.replace(/\{(\w+)\}/g, ':$1'));
+      if (those.some(({ scope }) => scope !== 'open')) route.all(this.authenticate);
       for (const operation of those)
         route[lowerCase(operation.method)](
           this.allow(operation),

@@ -27,11 +27,12 @@ import {
 } from '../migration/index.ts';
 import { HostedSockets, SOCKET_PATH } from '../sockets/index.ts';
 import { openStore } from '../store/index.ts';
-import { createLog, type Log, tolerateBrokenPipes } from '../telemetry/index.ts';
+import { counters, createLog, type Log, tolerateBrokenPipes } from '../telemetry/index.ts';
 import { BatonTransport } from '../transport/index.ts';
 import { loadApp } from './app.ts';
 import { Backend } from './backend.ts';
 import { interceptControl } from './intercept.ts';
+import { HostMetrics } from './metrics.ts';
 import { OpenRequests } from './open-requests.ts';
 import { NewRoomPlacement } from './placement.ts';
 import { Registration } from './registration.ts';
@@ -152,6 +153,13 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     reload: askForReload,
   });
   const audit = new AuditLog(store.presence, hostLog);
+  const metrics = new HostMetrics({
+    self: () => registration.record,
+    store,
+    handoff,
+    ownership,
+    connections: () => app.transport.connectionCount,
+  });
   const operations = operationsOf({
     service: backend,
     deadLetters: sockets.deadLetters,
@@ -159,14 +167,19 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     mappings: tenancy.mappings,
     keys: tenancy.keys,
     audit,
+    metrics: () => metrics.text(),
     unready: () => (store.connected ? undefined : 'the store is away'),
   });
   const control = createControl({
     operations,
-    token: settings.controlToken,
+    tokens: { service: settings.controlToken, metrics: settings.metricsToken },
     keys: tenancy.keys,
     audit,
     idempotency: new IdempotencyKeys(store, hostLog),
+    answered: ({ id }, status, seconds) => {
+      counters.controlRequests.add(`${id} ${status}`);
+      counters.controlSeconds.add(seconds);
+    },
     log: hostLog,
   });
   interceptControl(app.transport.server!, control, operations);

@@ -18,6 +18,7 @@ export const settingsSchema = z.object({
   /** It takes no rooms before it is told to serve. */
   standby: z.boolean(),
   controlToken: z.string().min(16),
+  metricsToken: z.string().min(16).optional(),
   /** Absolute path of baton.config, when there is one. */
   mappings: z.string().optional(),
   /** Tenants that do not say how tokens are verified take any as the name of its player. */

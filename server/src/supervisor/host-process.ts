@@ -66,6 +66,7 @@ export class HostProcess {
     // The app and what it starts have no business with these; a host gets them in BATON_HOST.
     const {
       BATON_CONTROL_TOKEN: _token,
+      BATON_METRICS_TOKEN: _metrics,
       BATON_REDIS_URL: _url,
       BATON_SECRETS_KEY: _key,
       ...inherited

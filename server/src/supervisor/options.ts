@@ -48,6 +48,8 @@ export interface SupervisorOptions {
   runtimeDir?: string;
   /** Bearer token of the control API, at least 16 characters. Default `BATON_CONTROL_TOKEN`, else random. */
   controlToken?: string;
+  /** Bearer token that may read hosts, rooms and metrics only. Default `BATON_METRICS_TOKEN`, else there is none. */
+  metricsToken?: string;
   /** Absolute path of the file with function mappings. */
   mappings?: string;
   /** Tokens need not be verified, and functions may be on this machine. Default: with an embedded store. */
@@ -102,12 +104,19 @@ export function checkOptions(options: SupervisorOptions): void {
 
 /** @throws invalidOption when a given token is too short to be a secret, or does not fit into a header */
 export function chooseToken(given = process.env['BATON_CONTROL_TOKEN']): string {
-  if (given === undefined || given === '') return randomBytes(32).toString('base64url');
-  if (!/^[\w.~+/=-]{16,512}$/.test(given)) {
-    throw invalidOption({
-      option: 'BATON_CONTROL_TOKEN',
-      reason: 'expected 16 to 512 letters, digits or characters of "-._~+/="',
-    });
-  }
-  return given;
+  return checkToken('BATON_CONTROL_TOKEN', given) ?? randomBytes(32).toString('base64url');
+}
+
+/** @throws invalidOption */
+export function metricsToken(given = process.env['BATON_METRICS_TOKEN']): string | undefined {
+  return checkToken('BATON_METRICS_TOKEN', given);
+}
+
+function checkToken(option: string, given: string | undefined): string | undefined {
+  if (given === undefined || given === '') return undefined;
+  if (/^[\w.~+/=-]{16,512}$/.test(given)) return given;
+  throw invalidOption({
+    option,
+    reason: 'expected 16 to 512 letters, digits or characters of "-._~+/="',
+  });
 }

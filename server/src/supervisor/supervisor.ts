@@ -17,6 +17,7 @@ import {
   chooseToken,
   defaultTiming,
   LOOPBACK,
+  metricsToken,
   type SupervisorOptions,
   type Timing,
 } from './options.ts';
@@ -49,6 +50,7 @@ export class Supervisor {
   readonly url: string;
   /** Bearer token of the control API. */
   readonly token: string;
+  readonly #metricsToken: string | undefined;
   readonly startedAt = Date.now();
   /** Resolves when the service has ended. */
   readonly closed: Promise<void>;
@@ -90,6 +92,7 @@ export class Supervisor {
     this.#log = options.log ?? silentLog;
     this.#timing = { ...defaultTiming, ...options.timing };
     this.token = chooseToken(options.controlToken);
+    this.#metricsToken = metricsToken(options.metricsToken);
     this.#bound = bindPort(options.port ?? 2567, options.host);
     this.port = this.#bound.port;
     this.url = localUrl(this.#bound.address, this.port);
@@ -266,6 +269,7 @@ export class Supervisor {
       generation,
       standby,
       controlToken: this.token,
+      ...(this.#metricsToken === undefined ? {} : { metricsToken: this.#metricsToken }),
       ...(mappings === undefined ? {} : { mappings }),
       development: this.#development,
       origin: this.#options.origin ?? os.hostname(),

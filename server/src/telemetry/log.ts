@@ -23,6 +23,7 @@ const levels = new Set(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'sil
 const secrets = [
   'token',
   'controlToken',
+  'metricsToken',
   'reconnectionToken',
   'authorization',
   'password',

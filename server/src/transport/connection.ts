@@ -4,6 +4,7 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { connectionGone, handoffUnsupported } from '../errors.ts';
+import { counters } from '../telemetry/index.ts';
 import {
   closePayload,
   encodeFrame,
@@ -97,6 +98,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     connection.attach(source);
     connection.input = Buffer.from(head);
     connection.bytesIn = head.byteLength;
+    counters.connectionsOpened++;
     return connection;
   }
 
@@ -153,6 +155,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
       if (done) process.nextTick(done, new Error(`WebSocket is not open: readyState ${this.readyState}`));
       return;
     }
+    counters.messagesOut++;
     const isText = options?.binary === undefined ? typeof data === 'string' : !options.binary;
     this.output!.send(isText ? Opcode.TEXT : Opcode.BINARY, toBytes(data));
     if (done) this.whenWritten(done);
@@ -297,6 +300,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
 
   onBytes(chunk: Buffer, length: number): void {
     this.bytesIn += length;
+    counters.bytesIn += length;
     this.deliver(chunk, length);
   }
 
@@ -320,6 +324,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
   // --- what the reader finds in it
 
   onMessage(data: Buffer, isBinary: boolean): void {
+    counters.messagesIn++;
     this.emit('message', data, isBinary);
   }
 

@@ -1,6 +1,7 @@
 // What one connection sends. Every byte goes to the kernel from here, so how many it accepted is always known;
 // what it does not accept waits in a bounded queue of whole frames.
 
+import { counters } from '../telemetry/index.ts';
 import type { Corked, Outbox } from './outbox.ts';
 
 /** The one system call of writing, and how to wait until it works again (see kernel.ts). */
@@ -194,6 +195,7 @@ export class Output implements Corked {
     const sent = this.sink.send(this.fd, buffer, start, length);
     if (sent >= 0) {
       this.accepted += sent;
+      counters.bytesOut += sent;
       return sent;
     }
     if (sent === -this.sink.EAGAIN) return 0;

@@ -133,6 +133,11 @@ export class BatonTransport extends Transport {
     this.endpoint.outbox.latencyMs = milliseconds > Number.EPSILON ? milliseconds : 0;
   }
 
+  /** How many are open. */
+  get connectionCount(): number {
+    return this.connections.size;
+  }
+
   // --- for moving connections; all synchronous
 
   /** Takes an upgrade that another process detached, and the descriptor with it; `route` is asked again. */

@@ -8,6 +8,7 @@ import { type FunctionsBackend, functionOperations } from './functions.ts';
 import { hostOperations } from './hosts.ts';
 import { type KeysBackend, keyOperations } from './keys.ts';
 import { type MappingsBackend, mappingOperations } from './mappings.ts';
+import { metricsOperations } from './metrics.ts';
 import { probeOperations } from './probes.ts';
 import { roomOperations } from './rooms.ts';
 import { socketOperations } from './sockets.ts';
@@ -21,13 +22,15 @@ export interface Backends {
   mappings?: MappingsBackend;
   keys?: KeysBackend;
   audit?: AuditLog;
+  /** Text of all metrics as Prometheus reads it. */
+  metrics?: () => Promise<string>;
   /** Why the host should get no traffic; `undefined` = it should. Default: it always should. */
   unready?: () => string | undefined | Promise<string | undefined>;
 }
 
 /** All operations of the control API. */
 export function operationsOf(backends: Backends): Operation[] {
-  const { service, sockets, deadLetters, functions, mappings, keys, audit, unready } = backends;
+  const { service, sockets, deadLetters, functions, mappings, keys, audit, metrics, unready } = backends;
   const operations = [
     ...hostOperations(service),
     ...roomOperations(service),
@@ -37,6 +40,7 @@ export function operationsOf(backends: Backends): Operation[] {
     ...(mappings ? mappingOperations(mappings) : []),
     ...(keys ? keyOperations(keys) : []),
     ...(audit ? auditOperations(audit) : []),
+    ...(metrics ? metricsOperations(metrics) : []),
     ...probeOperations(unready),
   ];
   return [...operations, ...documentOperations(operations)];

@@ -7,6 +7,7 @@ import { type Client, matchMaker, type Room } from '@colyseus/core';
 import { internals } from '../../colyseus/room-internals.ts';
 import { BatonError, moveFailed, moveInProgress, roomDisposing, roomNotFound } from '../../errors.ts';
 import type { HostRecord } from '../../store/index.ts';
+import { counters } from '../../telemetry/index.ts';
 import type { BatonClient } from '../../transport/index.ts';
 import { captureRoom, encoderOf, freezeRoom } from '../room/capture.ts';
 import { discardRoom, divertMethods, thawRoom } from '../room/shell.ts';
@@ -61,9 +62,18 @@ export class MoveSource {
     const outcomes: MoveOutcome[] = [];
     const attempt = this.attempt(target, (outcome) => outcomes.push(outcome));
     await this.context.ownership.reclaimed(roomIds, options.quiesceMs);
-    let moving = this.beginAll(roomIds, attempt);
-    if (moving.length === 0) return outcomes;
+    await this.carryOut(this.beginAll(roomIds, attempt), attempt, outcomes, options);
+    for (const outcome of outcomes) count(outcome);
+    return outcomes;
+  }
 
+  private async carryOut(
+    moving: Departure[],
+    attempt: Attempt,
+    outcomes: MoveOutcome[],
+    options: MoveOptions,
+  ): Promise<void> {
+    if (moving.length === 0) return;
     moving = await prepareShells(this.context, attempt, moving);
     moving = await sendAhead(this.context, attempt, moving);
     const deadline = Date.now() + options.quiesceMs;
@@ -80,7 +90,6 @@ export class MoveSource {
       if (resting.length > 0) moving.push(...(await this.transfer(attempt, resting, outcomes)));
       moving = this.dropOverdue(attempt, moving, deadline);
     }
-    return outcomes;
   }
 
   /** Everything a move does before it would stop a room; then the target throws its shells away. */
@@ -354,4 +363,10 @@ export class MoveSource {
     }
     if (closing) this.forwarding.unlist(roomId);
   }
+}
+
+/** For the metrics. */
+function count(outcome: MoveOutcome): void {
+  counters.moves.add('error' in outcome ? outcome.error.code : 'moved');
+  if ('result' in outcome) counters.blackouts.add(outcome.result.blackoutMs / 1_000);
 }
