@@ -7,7 +7,7 @@ import express, {
   type Response,
 } from 'express';
 import { methodNotAllowed, notFound } from '../errors.ts';
-import { type Log, silentLog } from '../telemetry/index.ts';
+import { type Log, silentLog, type Traced, traced } from '../telemetry/index.ts';
 import type { AuditLog } from './audit.ts';
 import { Authentication, assertScope, type OperatorTokens } from './auth.ts';
 import { docsPage } from './docs-page.ts';
@@ -39,6 +39,7 @@ interface Asked {
   since: number;
   principal?: Principal;
   operation?: Operation;
+  traced?: Traced;
 }
 
 /**
@@ -109,9 +110,12 @@ class Control {
 
   /** Before the body is read. */
   private allow(operation: Operation): RequestHandler {
-    return async (_request, response, next) => {
+    return async (request, response, next) => {
       const here = asked(response);
       here.operation = operation;
+      const route = `${operation.method} ${operation.path}`;
+      const attributes = { 'http.request.method': operation.method, 'http.route': operation.path };
+      here.traced = traced(route, 'SERVER', attributes, request.get('traceparent'));
       if (operation.scope !== 'open') {
         if (!here.principal!.operator) response.set(await this.limits.take(here.principal!.key));
         assertScope(here.principal!, operation.scope);
@@ -173,7 +177,7 @@ class Control {
   }
 
   private async finish(request: Request, response: Response, outcome: Outcome): Promise<void> {
-    const { operation, principal, requestId, since } = asked(response);
+    const { operation, principal, requestId, since, traced } = asked(response);
     const replayed = 'Idempotency-Replayed' in outcome.headers;
     if (operation && principal && operation.method !== 'GET' && !replayed) {
       await this.options.audit?.write(principal.tenant, {
@@ -187,6 +191,8 @@ class Control {
       });
     }
     if (operation) this.options.answered?.(operation, outcome.status, (performance.now() - since) / 1_000);
+    const failure = outcome.status >= 500 ? { code: outcome.code } : undefined;
+    traced?.end(failure, { 'http.response.status_code': outcome.status });
     response.set({ ...outcome.headers, 'X-Request-Id': requestId }).status(outcome.status);
     response.end(request.method === 'HEAD' ? undefined : outcome.body);
   }

@@ -27,7 +27,7 @@ import {
 } from '../migration/index.ts';
 import { HostedSockets, SOCKET_PATH } from '../sockets/index.ts';
 import { openStore } from '../store/index.ts';
-import { counters, createLog, type Log, tolerateBrokenPipes } from '../telemetry/index.ts';
+import { counters, createLog, type Log, startTraces, tolerateBrokenPipes } from '../telemetry/index.ts';
 import { BatonTransport } from '../transport/index.ts';
 import { loadApp } from './app.ts';
 import { Backend } from './backend.ts';
@@ -76,6 +76,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
   const store = await openStore({ ...settings.store, log });
   const id = await store.nextHostId();
   const hostLog = log.child({ host: id });
+  const endTraces = await startTraces(id, hostLog);
   const handoff = await openPeers(path.join(settings.runtimeDir, `${id}.sock`), hostLog);
   const ownership = new Ownership(store, id, hostLog);
   const gates = { driver: gateDriver(store.driver, ownership), presence: gatePresence(store.presence) };
@@ -228,6 +229,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
       await tenancy.stop();
       await handoff.close();
       await store.close();
+      await endTraces();
     },
   };
 }

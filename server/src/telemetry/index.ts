@@ -22,3 +22,4 @@ export {
   type Series,
 } from './metrics.ts';
 export { procStat, startTicks } from './proc-stat.ts';
+export { startTraces, type Traced, traced } from './traces.ts';

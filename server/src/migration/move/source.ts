@@ -7,7 +7,7 @@ import { type Client, matchMaker, type Room } from '@colyseus/core';
 import { internals } from '../../colyseus/room-internals.ts';
 import { BatonError, moveFailed, moveInProgress, roomDisposing, roomNotFound } from '../../errors.ts';
 import type { HostRecord } from '../../store/index.ts';
-import { counters } from '../../telemetry/index.ts';
+import { counters, traced } from '../../telemetry/index.ts';
 import type { BatonClient } from '../../transport/index.ts';
 import { captureRoom, encoderOf, freezeRoom } from '../room/capture.ts';
 import { discardRoom, divertMethods, thawRoom } from '../room/shell.ts';
@@ -62,8 +62,11 @@ export class MoveSource {
     const outcomes: MoveOutcome[] = [];
     const attempt = this.attempt(target, (outcome) => outcomes.push(outcome));
     await this.context.ownership.reclaimed(roomIds, options.quiesceMs);
+    const span = traced('move', 'INTERNAL', { 'baton.rooms': roomIds.length, 'baton.to': target.id });
     await this.carryOut(this.beginAll(roomIds, attempt), attempt, outcomes, options);
     for (const outcome of outcomes) count(outcome);
+    const failed = outcomes.find((outcome) => 'error' in outcome);
+    span?.end(failed?.error);
     return outcomes;
   }
 
