@@ -154,6 +154,36 @@ describe('Idempotency-Key', () => {
     });
   });
 
+  test('a request that takes longer than the lease of its key holds it all the same', async () => {
+    const idempotency = new IdempotencyKeys(store, silentLog, { runningMs: 300 });
+    const { work, release, count } = held();
+    const api = await host({ service: { migrate: work }, idempotency });
+    const ask = () => api.send('POST', '/v1/rooms/a/migrate', { body: { to: 'h2' }, headers: keyed('k1') });
+    const first = ask();
+    const until = performance.now() + 1_000;
+    while (performance.now() < until) {
+      if (count() > 0) expect((await ask()).body.code).toBe('BATON_IDEMPOTENCY_IN_PROGRESS');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    release();
+    expect((await first).body).toEqual({ roomId: 'a1' });
+    expect(count()).toBe(1);
+  });
+
+  test('of too many answers of a tenant the oldest goes, with its place', async () => {
+    const idempotency = new IdempotencyKeys(store, silentLog, { kept: 2 });
+    const api = await host({ idempotency });
+    const replayed = async (key: string, headers = {}) =>
+      (await api.send('POST', '/v1/hosts/h1/drain', { headers: keyed(key, headers) })).headers.has(
+        'idempotency-replayed',
+      );
+    for (const key of ['k1', 'k2', 'k3']) expect(await replayed(key)).toBe(false);
+    expect(await replayed('other', { 'baton-tenant': 'acme' })).toBe(false);
+    expect(await replayed('k3')).toBe(true);
+    expect(await replayed('k2')).toBe(true);
+    expect(await replayed('k1')).toBe(false);
+  });
+
   test('an answer with a secret is not kept, and nowhere in the store', async () => {
     const written: string[] = [];
     const spied = new Proxy(store, {
@@ -252,6 +282,7 @@ describe('the audit log', () => {
       await Promise.all(Array.from({ length: 67 }, () => audit.write('acme', entry)));
     const kept = await audit.newest('acme', 5_000);
     expect([kept.length, kept[0]!.number, kept.at(-1)!.number]).toEqual([1_000, 1_005, 6]);
+    expect(await store.presence.hlen('baton:audit:acme')).toBe(1_000 + 1);
   });
 
   test('is a line of the log for each write as well, without the secret of the key', async () => {

@@ -15,7 +15,6 @@ const MAX_KEPT = 10_000;
 const MAX_KEPT_LENGTH = 64 * 1024;
 /** A host that died while it carried a request out holds its key for so long. */
 const RUNNING_MS = 30_000;
-const RENEW_EVERY_MS = RUNNING_MS / 3;
 const RETRY_AFTER_SECONDS = 1;
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
@@ -50,13 +49,24 @@ export interface KeyedRequest {
   secret: boolean;
 }
 
+export interface IdempotencyOptions {
+  /** Answers of one tenant that are kept. Default 10,000. */
+  kept?: number;
+  /** How long a host that died holds its keys. Default 30 s. */
+  runningMs?: number;
+}
+
 export class IdempotencyKeys {
   private readonly store: Store;
   private readonly log: Log;
+  private readonly kept: number;
+  private readonly runningMs: number;
 
-  constructor(store: Store, log: Log) {
+  constructor(store: Store, log: Log, options: IdempotencyOptions = {}) {
     this.store = store;
     this.log = log;
+    this.kept = options.kept ?? MAX_KEPT;
+    this.runningMs = options.runningMs ?? RUNNING_MS;
   }
 
   /**
@@ -70,9 +80,9 @@ export class IdempotencyKeys {
     const { tenant, principal, operation, key } = request;
     const place = `baton:idempotency:${digest([tenant, principal, operation, key])}`;
     const content = digest(request.content);
-    const version = await this.store.set(place, JSON.stringify({ request: content }), 0, RUNNING_MS);
+    const version = await this.store.set(place, JSON.stringify({ request: content }), 0, this.runningMs);
     if (version === undefined) return this.again(place, content);
-    const claim = new Claim(this.store, place, content, version);
+    const claim = new Claim(this.store, place, content, version, this.runningMs);
     const outcome = await work();
     await this.keep(request, claim, outcome).catch((err: unknown) =>
       this.log.warn({ err, operation }, 'an answer could not be kept for its Idempotency-Key'),
@@ -103,7 +113,7 @@ export class IdempotencyKeys {
   /** Takes the place of the tenant's oldest one when there are too many. */
   private async evict(tenant: string, place: string): Promise<void> {
     const number = await this.store.presence.hincrby('baton:idempotency-kept', tenant, 1);
-    const slot = `baton:idempotency-slot:${tenant}:${number % MAX_KEPT}`;
+    const slot = `baton:idempotency-slot:${tenant}:${number % this.kept}`;
     const oldest = await this.store.get(slot);
     if (oldest) await this.store.del(oldest.value);
     await this.store.set(slot, place, undefined, KEEP_MS);
@@ -119,14 +129,14 @@ class Claim {
   private readonly timer: NodeJS.Timeout;
   private renewal: Promise<void> = Promise.resolve();
 
-  constructor(store: Store, place: string, content: string, version: number) {
+  constructor(store: Store, place: string, content: string, version: number, leaseMs: number) {
     this.store = store;
     this.place = place;
     this.content = content;
     this.version = version;
     this.timer = setInterval(() => {
-      this.renewal = this.renewal.then(() => this.put({}, RUNNING_MS)).catch(() => {});
-    }, RENEW_EVERY_MS);
+      this.renewal = this.renewal.then(() => this.put({}, leaseMs)).catch(() => {});
+    }, leaseMs / 3);
     this.timer.unref();
   }
 
