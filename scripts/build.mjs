@@ -39,7 +39,13 @@ function copyAssets(from, to) {
 
 /** The page of the control API shows itself with these; see server/src/control/docs-page.ts. */
 function copySwaggerUi() {
-  for (const file of ['swagger-ui-bundle.js', 'swagger-ui.css', 'LICENSE', 'NOTICE'])
+  for (const file of [
+    'swagger-ui-bundle.js',
+    'swagger-ui.css',
+    'swagger-ui-bundle.js.LICENSE.txt',
+    'LICENSE',
+    'NOTICE',
+  ])
     cpSync(
       join(root, 'node_modules/swagger-ui-dist', file),
       join(root, 'server/dist/control/swagger-ui', file),

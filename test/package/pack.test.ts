@@ -98,6 +98,12 @@ test('`npx baton start app.config.ts` serves the app', async () => {
   await Promise.race([exited, answering(port, AbortSignal.any([gone.signal, AbortSignal.timeout(60_000)]))]);
 }, 90_000);
 
+test('it brings along what the page of its control API is made of, and nothing that reports to its makers', async () => {
+  for (const file of ['', 'swagger-ui-bundle.js', 'swagger-ui.css'])
+    expect([file, (await fetch(`http://127.0.0.1:${port}/v1/docs/${file}`)).status]).toEqual([file, 200]);
+  await expect(readdir(join(folder, 'node_modules', '@scarf'))).rejects.toThrow('ENOENT');
+});
+
 test('a player on the stock SDK stays while `npx baton migrate` moves the room', async () => {
   const player = spawn(process.execPath, ['play.mjs', String(port)], {
     cwd: folder,

@@ -56,7 +56,7 @@ export interface Operation<
   raw?: RawBody;
   /** Absent: 204. */
   answer?: Answer;
-  /** Of an answer that is text; default `application/json`. */
+  /** Of an answer that is text as it is; default `application/json`, made of the answer. */
   mediaType?: string;
   /** The answer holds a secret: nothing keeps it, not even to give it again for an `Idempotency-Key`. */
   secret?: boolean;

@@ -4,7 +4,8 @@ import { type Operation, operation } from '../operation.ts';
 
 /** @param operations all others */
 export function documentOperations(operations: Operation[]): Operation[] {
-  let document: Record<string, unknown> | undefined;
+  /** Made once: anybody may ask for it, again and again. */
+  let text: string | undefined;
   const own: Operation = operation({
     id: 'describe',
     method: 'GET',
@@ -13,9 +14,10 @@ export function documentOperations(operations: Operation[]): Operation[] {
     description: 'For people it is at `/v1/docs/`.',
     tag: 'document',
     scope: 'open',
-    answer: z.record(z.string(), z.unknown()),
+    answer: z.unknown().meta({ description: 'OpenAPI 3.1' }),
+    mediaType: 'application/json',
     errors: [],
-    run: async () => (document ??= openApiDocument([...operations, own])),
+    run: async () => (text ??= JSON.stringify(openApiDocument([...operations, own]))),
   });
   return [own];
 }
