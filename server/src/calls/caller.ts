@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type BatonError, callFailed } from '../errors.ts';
+import { counters, traced } from '../telemetry/index.ts';
 import { Delivery, type DeliveryOptions, type Endpoint } from './delivery.ts';
 import {
   type CallEvent,
@@ -66,14 +67,31 @@ export class Caller {
     await this.delivery.end();
   }
 
+  /** Endpoints whose circuit is open. */
+  get openCircuits(): number {
+    return this.delivery.openCircuits;
+  }
+
   private async post(endpoint: Endpoint, event: CallEvent, id: string): Promise<Answer> {
-    const { tenant, body } = event;
+    const { tenant, mapping, type, body } = event;
+    const since = performance.now();
+    const span = traced(`baton.socket.${type}`, 'CLIENT', {
+      'baton.tenant': tenant,
+      'baton.mapping': mapping,
+    });
+    let failure: unknown;
     try {
       const headers = headersOf(id, this.source, event);
+      if (span) headers.push('traceparent', span.traceparent);
       return await this.delivery.deliver(endpoint, { tenant, id, headers, body });
     } catch (error) {
+      failure = error;
       if (!(error instanceof Failure)) throw error;
       throw failed(event, error.message, { cause: error.cause, callId: id, attempts: error.attempts });
+    } finally {
+      counters.calls.add(failure === undefined ? `${type} delivered` : `${type} failed`);
+      counters.callSeconds.add(type, (performance.now() - since) / 1_000);
+      span?.end(failure && { code: 'BATON_CALL_FAILED' });
     }
   }
 }

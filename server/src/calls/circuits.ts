@@ -25,6 +25,14 @@ export class Circuits {
     return true;
   }
 
+  /** How many are open. */
+  open(now = performance.now()): number {
+    let open = 0;
+    for (const { failures, retryAt } of this.failing.values())
+      if (failures >= MAX_FAILURES && now < retryAt) open++;
+    return open;
+  }
+
   succeeded(tenant: string, url: string): void {
     if (this.failing.size > 0) this.failing.delete(keyOf(tenant, url));
   }

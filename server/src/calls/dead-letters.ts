@@ -3,6 +3,7 @@
 import type { Presence } from '@colyseus/core';
 import { z } from 'zod';
 import { callFailed, deadLetterNotFound } from '../errors.ts';
+import { counters } from '../telemetry/index.ts';
 import type { Caller } from './caller.ts';
 import type { Endpoint } from './delivery.ts';
 import type { CallEvent } from './event.ts';
@@ -73,6 +74,7 @@ export class DeadLetters {
     const written = this.writing.then(async () => {
       const number = await this.presence.hincrby(keyOf(tenant), WRITTEN, 1);
       await this.presence.hset(keyOf(tenant), place(number), JSON.stringify({ ...letter, number }));
+      counters.deadLetters++;
     });
     this.writing = written.catch(() => {});
     return written;

@@ -1,6 +1,7 @@
 // Brings a call to its endpoint: in its turn, unless the endpoint's circuit is open, in as many attempts as allowed. All
 // of that has to fit into the endpoint's timeout.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { counters } from '../telemetry/index.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { Circuits } from './circuits.ts';
 import type { Answer, Exchange } from './exchange.ts';
@@ -87,6 +88,7 @@ export class Delivery {
       await sleep(pause, undefined, { signal: this.ending.signal }).catch(() => {
         throw last;
       });
+      counters.callRetries++;
     }
   }
 
@@ -98,6 +100,10 @@ export class Delivery {
     } catch (error) {
       throw thrown(error, ms, false);
     }
+  }
+
+  get openCircuits(): number {
+    return this.circuits.open();
   }
 
   /** Calls still under way are ended. */

@@ -160,9 +160,11 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     handoff,
     ownership,
     connections: () => app.transport.connectionCount,
+    openCircuits: () => sockets.openCircuits,
   });
   const operations = operationsOf({
     service: backend,
+    sockets: sockets.directory,
     deadLetters: sockets.deadLetters,
     functions,
     mappings: tenancy.mappings,

@@ -48,8 +48,12 @@ export const METRICS = {
     labels: ['event'],
   },
   baton_call_retries_total: { type: 'counter', help: 'Attempts after the first one of a call' },
+  baton_circuits_open: {
+    type: 'gauge',
+    help: 'Endpoints that are left alone because they failed too often',
+  },
   baton_dead_letters_total: { type: 'counter', help: 'Calls put on the list of dead letters' },
-  baton_links_total: { type: 'counter', help: 'Links made by a socket of this host' },
+  baton_sockets_linked_total: { type: 'counter', help: 'Sockets that were linked while they were here' },
   baton_moves_total: {
     type: 'counter',
     help: 'Moves of rooms away from here: moved, or the code of what stopped them',
@@ -77,6 +81,8 @@ export interface HostMetricsOptions {
   ownership: Ownership;
   /** Open connections of the transport. */
   connections: () => number;
+  /** Endpoints that are left alone. */
+  openCircuits: () => number;
 }
 
 export class HostMetrics {
@@ -109,7 +115,7 @@ export class HostMetrics {
   }
 
   private readers() {
-    const { self, store, connections } = this.options;
+    const { self, store, connections, openCircuits } = this.options;
     return {
       baton_host_info: (): Series[] => [[[String(self().generation), self().state], 1]],
       baton_hosts_silent: () => this.silent,
@@ -126,8 +132,9 @@ export class HostMetrics {
       baton_call_duration_seconds: () =>
         [...counters.callSeconds.of].map(([event, durations]): Series => [[event], durations]),
       baton_call_retries_total: () => counters.callRetries,
+      baton_circuits_open: openCircuits,
       baton_dead_letters_total: () => counters.deadLetters,
-      baton_links_total: () => counters.links,
+      baton_sockets_linked_total: () => counters.socketsLinked,
       baton_moves_total: () => seriesOf(counters.moves),
       baton_move_blackout_seconds: () => counters.blackouts,
       baton_store_up: () => Number(store.connected),

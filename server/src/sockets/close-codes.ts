@@ -16,6 +16,8 @@ export const CloseCode = {
   refused: 4017,
   /** The client sent more than may wait for its receive function. */
   receiveOverflow: 4018,
+  /** The control API closed it, without a code of its own. */
+  deleted: 4019,
 } as const;
 
 /** Why a socket has closed, as the close function is told. */

@@ -12,11 +12,12 @@ import { linkStale, socketNotFound } from '../errors.ts';
 import type { Mapping, MappingRegistry } from '../mappings/index.ts';
 import { keepUnlisted, type Migrator, registerMovable, trackOf } from '../migration/index.ts';
 import type { HostRecord, Store } from '../store/index.ts';
-import type { Log } from '../telemetry/index.ts';
+import { counters, type Log } from '../telemetry/index.ts';
 import { SocketQuota, type Tenants, type Tokens } from '../tenants/index.ts';
 import type { Arrival } from '../transport/index.ts';
 import { Calling } from './calling.ts';
 import { closeReason } from './close-codes.ts';
+import { Directory, type SocketQuery } from './directory.ts';
 import { Gathering, type LinkActions, Linking, type Wish, wishOf } from './links/index.ts';
 import { Opening, type Request } from './opening.ts';
 import { AWAY, Reach } from './reach.ts';
@@ -24,6 +25,7 @@ import { type Entry, Roster } from './roster.ts';
 import type { HostedSocket, Player, SocketService } from './service.ts';
 import { SOCKET_ROOM, SocketRoom } from './socket-room.ts';
 import type { SocketMessage } from './speech.ts';
+import { isTicket, Tickets } from './tickets.ts';
 
 export interface LettersOfTenants {
   newest(tenant: string, limit: number, before?: number): Promise<DeadLetter[]>;
@@ -71,6 +73,9 @@ export class HostedSockets implements SocketService {
   private readonly options: HostedSocketsOptions;
   private readonly quota: SocketQuota;
   private readonly reach: Reach;
+  private readonly tickets: Tickets;
+  /** For the control API. */
+  readonly directory: Directory;
   private readonly opening: Opening;
   private readonly linking: Linking;
   private readonly gathering: Gathering<HostedSocket>;
@@ -98,6 +103,17 @@ export class HostedSockets implements SocketService {
     const perform = (method: string, socketId: string, args: unknown[]) =>
       this.perform(method, socketId, args);
     this.reach = new Reach({ host, store, log, perform });
+    this.tickets = new Tickets(store);
+    this.directory = new Directory({
+      host,
+      hosts: () => store.hosts(),
+      reach: this.reach,
+      rooms: () => this.rooms(),
+      epoch: options.epoch,
+      mappings,
+      tickets: this.tickets,
+      links: this,
+    });
     this.opening = new Opening({
       ...options,
       authenticate: (request) => this.authenticate(request),
@@ -191,6 +207,11 @@ export class HostedSockets implements SocketService {
     return this.caller.prove(url, origin);
   }
 
+  /** Endpoints that are left alone. */
+  get openCircuits(): number {
+    return this.caller.openCircuits;
+  }
+
   /** Linked sockets move together. */
   groupOf(roomId: string): string[] {
     const room = this.local(roomId);
@@ -200,6 +221,7 @@ export class HostedSockets implements SocketService {
 
   private async authenticate({ tenant, mapping, token }: Request): Promise<Player> {
     const found = this.options.mappings.get(tenant, mapping);
+    if (isTicket(token)) return { ...(await this.tickets.take(tenant, mapping, token)), mapping: found };
     const { playerId } = await this.options.tokens.verify(tenant, token);
     return { playerId, mapping: found };
   }
@@ -221,8 +243,11 @@ export class HostedSockets implements SocketService {
       const [player, options, address] = args as [Player, unknown, string | undefined];
       return this.opening.reserve({ ...player, mapping: this.shared(player.mapping) }, options, address);
     }
-    if (!ROOM_METHODS.has(method)) throw socketNotFound({ socketId });
+    if (method === 'list') return this.directory.local(args[0] as SocketQuery);
+    const known = this.directory.knows(method);
+    if (!known && !ROOM_METHODS.has(method)) throw socketNotFound({ socketId });
     const room = this.local(socketId);
+    if (room && known) return this.directory.perform(room, method, args);
     if (room) return (room as unknown as Record<string, (...args: unknown[]) => unknown>)[method]!(...args);
     const other = matchMaker.getLocalRoomById(socketId) as Room | undefined;
     if (other && !(other instanceof SocketRoom)) throw socketNotFound({ socketId });
@@ -279,7 +304,7 @@ export class HostedSockets implements SocketService {
   }
 
   private dismiss(room: HostedSocket, { actions: { close } }: Reply): void {
-    if (close) room.dismiss(close.code, close.reason);
+    if (close) room.dismiss(close.code, close.reason, 'function');
   }
 
   received(room: HostedSocket, message: SocketMessage): void {
@@ -287,6 +312,7 @@ export class HostedSockets implements SocketService {
   }
 
   changed(room: HostedSocket, change: 'linked' | 'unlinked', peers: string[]): void {
+    if (change === 'linked') counters.socketsLinked++;
     this.calling.changed(room, change, peers);
   }
 
@@ -320,7 +346,7 @@ export class HostedSockets implements SocketService {
 
   async closed(room: HostedSocket, code: number | undefined): Promise<void> {
     this.quota.closed(room.mapping.tenant);
-    const reason = room.dismissed ? 'function' : closeReason(code);
+    const reason = room.dismissed ?? closeReason(code);
     const told = this.calling.closed(room, this.roster.entry(room), reason);
     // if this host dies before that, whichever host notices tells it
     this.inBackground(told.then(() => this.listed(this.roster.remove(room.roomId))));

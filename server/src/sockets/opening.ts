@@ -5,7 +5,6 @@ import {
   ClientState,
   createAuthContext,
   ErrorCode,
-  generateId,
   matchMaker,
   ServerError,
 } from '@colyseus/core';
@@ -18,6 +17,7 @@ import { DEFAULT_TENANT } from '../tenants/index.ts';
 import type { Arrival, PlainClient } from '../transport/index.ts';
 import { Pause } from './backpressure.ts';
 import { CloseCode, notOpened, tokenRefused } from './close-codes.ts';
+import { newId } from './ids.ts';
 import { AWAY, type Reach } from './reach.ts';
 import type { Player } from './service.ts';
 import { SOCKET_ROOM, type SocketRoom } from './socket-room.ts';
@@ -170,7 +170,12 @@ export class Opening {
 
   private make(player: Player, speech: Speech, remoteAddress?: string): Promise<SocketRoom> {
     return this.options.admit(player.mapping.tenant, async () => {
-      const { roomId } = await matchMaker.handleCreateRoom(SOCKET_ROOM, {}, undefined, newId());
+      const { roomId } = await matchMaker.handleCreateRoom(
+        SOCKET_ROOM,
+        {},
+        undefined,
+        player.socketId ?? newId(),
+      );
       const room = matchMaker.getLocalRoomById(roomId) as unknown as SocketRoom;
       room.begin(player, speech, remoteAddress);
       return room;
@@ -198,9 +203,6 @@ function describe(error: unknown): { code: number; name?: string; message: strin
   if (code >= 4000 && code < 5000) return { code, message };
   return { code: CloseCode.openFailed, name: 'BATON_INTERNAL', message: 'The socket could not be opened.' };
 }
-
-/** In one piece: what generateId() answers is a chain of strings, one for each character, that lives as long as it. */
-const newId = () => Buffer.from(generateId(), 'latin1').toString('latin1');
 
 /** @throws BATON_INVALID_REQUEST */
 function requestOf({ address, protocols, headers }: Arrival): {

@@ -10,6 +10,9 @@ import type { Form, SocketMessage, Speech } from './speech.ts';
 export interface Player {
   playerId: string;
   mapping: Mapping;
+  /** Of a socket whose id was given out before it opens. */
+  socketId?: string;
+  attributes?: Record<string, unknown>;
 }
 
 /** A hosted socket as the service sees it; its room. */
@@ -20,6 +23,8 @@ export interface HostedSocket extends LinkedRoom, GatheredRoom {
   readonly playerId: string;
   readonly speech: Speech;
   readonly remoteAddress: string | undefined;
+  /** Date.now() ms. */
+  readonly openedAt: number;
   readonly clients: ArrayLike<Client>;
   readonly connection: Connection | undefined;
   status: 'opening' | 'open' | 'waiting' | 'linked';
@@ -41,10 +46,10 @@ export interface HostedSocket extends LinkedRoom, GatheredRoom {
   answered(waits: boolean): void;
   /** Closes it over what its client did. */
   end(closeCode: number, error: BatonError): void;
-  /** Closes it because a function says so. */
-  dismiss(closeCode: number, reason: string): void;
-  /** A function has closed it. */
-  readonly dismissed: boolean;
+  /** Closes it because a function, or the control API, says so. */
+  dismiss(closeCode: number, reason: string, by: 'function' | 'deleted'): void;
+  /** Who has closed it. */
+  readonly dismissed: 'function' | 'deleted' | undefined;
 }
 
 /** What a socket's room asks of the process it runs in. */

@@ -70,7 +70,7 @@ export class SocketRoom extends Room implements HostedSocket {
   bereft = false;
   attributes: Record<string, unknown> | undefined;
   readonly calls = new CallLine();
-  dismissed = false;
+  dismissed: HostedSocket['dismissed'] = undefined;
   /** What was not yet passed on, in order. */
   held: Held[] = [];
   heldBytes = 0;
@@ -93,9 +93,10 @@ export class SocketRoom extends Room implements HostedSocket {
   }
 
   /** Between the creation of the room and its player's seat. */
-  begin({ playerId, mapping }: Player, speech: Speech, remoteAddress?: string): void {
+  begin({ playerId, mapping, attributes }: Player, speech: Speech, remoteAddress?: string): void {
     this.mapping = mapping;
     this.playerId = playerId;
+    this.attributes = attributes;
     this.speech = speech;
     this.openedAt = Date.now();
     this.remoteAddress = remoteAddress;
@@ -312,8 +313,8 @@ export class SocketRoom extends Room implements HostedSocket {
     this.close(closeCode, error.code);
   }
 
-  dismiss(closeCode: number, reason: string): void {
-    this.dismissed = true;
+  dismiss(closeCode: number, reason: string, by: 'function' | 'deleted'): void {
+    this.dismissed = by;
     this.close(closeCode, reason);
   }
 

@@ -46,8 +46,8 @@ export const counters = {
   messagesOut: 0,
   bytesIn: 0,
   bytesOut: 0,
-  links: 0,
-  /** By kind of call, then what came of it: `open ok`, `close failed`. */
+  socketsLinked: 0,
+  /** By kind of call, then what came of it: `open delivered`, `close failed`. */
   calls: new Tally(),
   /** By kind of call. */
   callSeconds: new DurationsOf(),

@@ -7,9 +7,9 @@ import type { SocketsBackend } from '../types.ts';
 import { socketSchema, ticketSchema } from '../views.ts';
 
 /** Of a message sent to a socket. */
-const SEND_BYTES = 1024 * 1024;
+const SEND_BYTES = 256 * 1024;
 const TEXT_TYPES = ['text/plain', 'application/json'];
-const MAX_PEERS = 63;
+const MAX_PEERS = 15;
 
 const id = z.string().min(1).max(128);
 const socket = idIn(128, 'Id of the socket');
@@ -141,7 +141,14 @@ const linking = (backend: SocketsBackend) => [
     params: socket,
     body: wish,
     answer: socketSchema,
-    errors: ['BATON_SOCKET_NOT_FOUND', 'BATON_LINK_SELF', 'BATON_LINK_GONE', 'BATON_LINK_TAKEN', ...away],
+    errors: [
+      'BATON_SOCKET_NOT_FOUND',
+      'BATON_LINK_SELF',
+      'BATON_LINK_GONE',
+      'BATON_LINK_TAKEN',
+      'BATON_LINK_STALE',
+      ...away,
+    ],
     run: ({ principal, params, body }) => backend.link(principal.tenant, params.id, body),
   }),
   operation({

@@ -1,0 +1,58 @@
+// Sockets that are promised to a player before they open: their id is known, and whoever has the token opens them, once.
+import { createHash, randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { tokenInvalid } from '../errors.ts';
+import type { Store } from '../store/index.ts';
+import { newId } from './ids.ts';
+
+/** How long a promise holds. */
+const TICKET_MS = 5 * 60_000;
+const PREFIX = 'baton_socket_';
+
+const ticketSchema = z.object({
+  socketId: z.string(),
+  tenant: z.string(),
+  mapping: z.string(),
+  playerId: z.string(),
+  attributes: z.record(z.string(), z.unknown()).optional(),
+});
+export type Ticket = z.infer<typeof ticketSchema>;
+
+export interface Issued {
+  socketId: string;
+  token: string;
+  /** Unix time in ms. */
+  expires: number;
+}
+
+/** The store knows a digest only: a token has 256 random bits, which nobody finds by trying. */
+const keyOf = (token: string) => `baton:ticket:${createHash('sha256').update(token).digest('base64url')}`;
+
+export const isTicket = (token: string | undefined): token is string => token?.startsWith(PREFIX) ?? false;
+
+export class Tickets {
+  private readonly store: Store;
+
+  constructor(store: Store) {
+    this.store = store;
+  }
+
+  async issue(ticket: Omit<Ticket, 'socketId'>): Promise<Issued> {
+    const socketId = newId();
+    const token = PREFIX + randomBytes(32).toString('base64url');
+    const expires = Date.now() + TICKET_MS;
+    await this.store.set(keyOf(token), JSON.stringify({ ...ticket, socketId }), 0, TICKET_MS);
+    return { socketId, token, expires };
+  }
+
+  /** Takes the ticket: nobody else gets it. @throws BATON_TOKEN_INVALID */
+  async take(tenant: string, mapping: string, token: string): Promise<Ticket> {
+    const found = await this.store.get(keyOf(token));
+    const ticket = found && ticketSchema.parse(JSON.parse(found.value));
+    if (ticket && (ticket.tenant !== tenant || ticket.mapping !== mapping))
+      throw tokenInvalid({ reason: 'it is for another mapping' });
+    if (!found || !ticket || !(await this.store.del(keyOf(token), found.version)))
+      throw tokenInvalid({ reason: 'it was used already, or has expired' });
+    return ticket;
+  }
+}
