@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { silentLog, startTraces, traced } from '../../server/src/telemetry/index.ts';
+import { json as answer, functionServer, status } from '../calls/server.ts';
 import { closeAll, serve } from '../control/support.ts';
 
 let collector: http.Server;
@@ -85,6 +86,29 @@ describe('traces', () => {
     await configured();
     expect(traced('call', 'CLIENT', {})!.traceparent).toMatch(/-00$/);
     expect(traced('call', 'CLIENT', {}, parent)!.traceparent).toMatch(/-01$/);
+  });
+
+  test('have a span for each call to a function, which is told so', async () => {
+    await configured();
+    const server = await functionServer(answer({}), status(400));
+    const { caller, endpoint, event, asked } = server;
+    await caller.call(endpoint, event);
+    await expect(caller.call(endpoint, event)).rejects.toThrow();
+    await end();
+    await caller.call(endpoint, event).catch(() => {});
+    await server.stop();
+    const [first, second, off] = asked.map(({ headers }) => headers['traceparent']);
+    expect(off).toBeUndefined();
+    expect(sent.map(({ traceId, spanId }) => `00-${traceId}-${spanId}-01`)).toEqual([first, second]);
+    expect(sent).toMatchObject([
+      { name: 'baton.socket.open', kind: 3, status: { code: 0 } },
+      { name: 'baton.socket.open', status: { code: 2 } },
+    ]);
+    expect(attributesOf(sent[1])).toEqual({
+      'baton.tenant': 'default',
+      'baton.mapping': 'duel',
+      'error.type': 'BATON_CALL_FAILED',
+    });
   });
 
   test('have a span for each control request, part of the trace it came with', async () => {

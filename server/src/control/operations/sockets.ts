@@ -74,7 +74,7 @@ const opening = (backend: SocketsBackend) => [
     scope: 'sockets:open',
     body: z.strictObject({
       mapping,
-      playerId: z.string().min(1).max(256),
+      playerId: z.string().min(1).max(128),
       attributes: z.record(z.string(), z.unknown()).optional(),
     }),
     answer: ticketSchema,
