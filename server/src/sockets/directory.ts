@@ -52,7 +52,10 @@ export interface DirectoryOptions {
 export type Wish = { peer: string } | { peers: string[] } | { group: string; size: number };
 
 /** Methods of a socket that hosts may call; the first argument is the tenant. */
-const METHODS = new Set(['view', 'send', 'close']);
+const METHODS = new Set(['view', 'settled', 'send', 'close']);
+/** How long a socket that is to be linked may still be opening. */
+const SETTLE_MS = 2_000;
+const LOOK_AGAIN_MS = 20;
 
 export class Directory {
   private readonly options: DirectoryOptions;
@@ -117,14 +120,23 @@ export class Directory {
 
   /** @returns the socket as it is then @throws BATON_SOCKET_NOT_FOUND, and why it is not linked */
   async link(tenant: string, socketId: string, wish: Wish): Promise<SocketView> {
+    await this.settled(tenant, socketId);
     await this.options.links.link(tenant, socketId, wish);
     return this.get(tenant, socketId);
   }
 
   /** @throws BATON_SOCKET_NOT_FOUND */
   async unlink(tenant: string, socketId: string): Promise<SocketView> {
+    await this.settled(tenant, socketId);
     await this.options.links.unlink(tenant, socketId);
     return this.get(tenant, socketId);
+  }
+
+  /** A client may have told of its socket before there is a record of it to link. */
+  private async settled(tenant: string, socketId: string): Promise<void> {
+    const until = Date.now() + SETTLE_MS;
+    while (!(await this.call<boolean>(tenant, socketId, 'settled')) && Date.now() < until)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
   }
 
   private async call<T>(tenant: string, socketId: string, method: string, args: unknown[] = []): Promise<T> {
@@ -140,6 +152,7 @@ export class Directory {
   /** Carries a call out for a socket of this host. @throws BATON_SOCKET_NOT_FOUND */
   perform(room: HostedSocket, method: string, [tenant, first, second]: unknown[]): unknown {
     if (room.mapping.tenant !== tenant || room.gone) throw socketNotFound({ socketId: room.roomId });
+    if (method === 'settled') return room.settled;
     if (method === 'send') room.tell(second ? first : Buffer.from(first as string, 'base64'));
     else if (method === 'close') room.dismiss(first as number, second as string, 'deleted');
     else return this.view(room);
