@@ -38,7 +38,12 @@ export class RunnerProcess {
     const { settings, log } = this.#options;
     const file = fileURLToPath(import.meta.url);
     const entry = path.join(path.dirname(file), '..', 'functions', `main${path.extname(file)}`);
-    const { BATON_CONTROL_TOKEN: _token, BATON_REDIS_URL: _url, ...inherited } = process.env;
+    const {
+      BATON_CONTROL_TOKEN: _token,
+      BATON_METRICS_TOKEN: _metrics,
+      BATON_REDIS_URL: _url,
+      ...inherited
+    } = process.env;
     // in a checkout node takes the types out of the sources itself
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
