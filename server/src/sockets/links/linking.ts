@@ -1,7 +1,7 @@
 // Making and ending links between sockets wherever they are: the store's records decide, then the rooms are told what
 // holds now. A room that was not told learns it when it arrives somewhere, when it stays apart from its peers, or when
 // its time to wait is over.
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { asBatonError, type BatonError, linkGone, socketNotFound } from '../../errors.ts';
 import type { Store } from '../../store/index.ts';
 import type { Log } from '../../telemetry/index.ts';
@@ -282,7 +282,7 @@ export class Linking {
     decide: (draft: Draft, at: At) => T,
     absent?: boolean,
   ): Promise<T> {
-    const newLink = randomBytes(9).toString('base64url');
+    const newLink = randomUUID(); // from Node's pool: mostly it is not used
     const run = (draft: Draft) => decide(draft, { socketId, newLink, now: Date.now() });
     const { result, truths } = await this.ledger
       .run({ tenant, socketId }, keys, run, absent)
