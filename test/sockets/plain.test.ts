@@ -1,4 +1,6 @@
 // Sockets opened by an upgrade, by clients that know nothing of Colyseus.
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { until } from '../support/service.ts';
 import { Plain } from './plain.ts';
@@ -71,6 +73,22 @@ describe('a plain socket', () => {
   test('a path that names no mapping is no WebSocket', async () => {
     const socket = new Plain(world.service.url, '1bad', { token: 'x', protocols: [] });
     await expect(socket.opened).rejects.toThrow();
+  });
+
+  test('whose client goes before it is there leaves nothing behind', async () => {
+    const { hostname, port } = new URL(world.service.url);
+    const before = (await world.service.rooms()).length;
+    for (let i = 0; i < 20; i++) {
+      const socket = connect(Number(port), hostname);
+      await once(socket, 'connect');
+      socket.write(
+        `GET /v1/socket/script?token=gone HTTP/1.1\r\nHost: ${hostname}\r\nUpgrade: websocket\r\n` +
+          'Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+      );
+      socket.destroySoon();
+      await once(socket, 'close');
+    }
+    await until(async () => (await world.service.rooms()).length <= before, 'their rooms to be gone');
   });
 
   test('is closed for its function once, with the reason', async () => {

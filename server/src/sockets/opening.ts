@@ -14,7 +14,7 @@ import { BatonError, hostUnreachable, invalidRequest, tokenInvalid } from '../er
 import type { HostRecord } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { DEFAULT_TENANT } from '../tenants/index.ts';
-import type { Arrival, PlainClient } from '../transport/index.ts';
+import { type Arrival, type PlainClient, ReadyState } from '../transport/index.ts';
 import { Pause } from './backpressure.ts';
 import { CloseCode, notOpened, tokenRefused } from './close-codes.ts';
 import { newId } from './ids.ts';
@@ -156,6 +156,10 @@ export class Opening {
         ...(remoteAddress ? { remoteAddress } : {}),
       });
       const room = await this.make(player, speech, context.ip);
+      if (client.readyState === ReadyState.CLOSED) {
+        room.disconnect(); // nobody would notice later that its client has gone before it was there
+        return;
+      }
       const inner = internals(room);
       inner._reservedSeats[client.sessionId] = [options, { playerId: player.playerId }, false, false];
       const joined = inner._onJoin(client, context, {});
