@@ -137,6 +137,13 @@ describe('linked', () => {
     player.send('lost', 'shout');
     expect(await plain.data(3)).toEqual(['hello', Buffer.of(9, 8), '{"x":1}']);
     expect(await player.failed()).toBe('BATON_MESSAGE_UNTRANSLATABLE');
+    // no msgpack, and a number that JSON has not
+    for (const [i, bytes] of ['d9', 'd37fffffffffffffff'].entries()) {
+      player.room.connection.send(Buffer.from(`0da464617461${bytes}`, 'hex'));
+      expect(await player.failed(i + 2)).toBe('BATON_MESSAGE_UNTRANSLATABLE');
+    }
+    player.send('after');
+    expect(await plain.text()).toBe('after');
   });
 
   test('what is said to the service, and not understood, is answered', async () => {

@@ -55,8 +55,16 @@ export function eventText(event: string, payload: object): Buffer {
   return Buffer.from(`\u0001${JSON.stringify({ event, ...payload })}`);
 }
 
-/** @returns undefined when the frame is of another type than `data`, which plain clients cannot hear */
+/** @returns undefined when the frame is of another type than `data`, or broken: plain clients cannot hear it */
 export function fromColyseus(frame: Uint8Array): SocketMessage | undefined {
+  try {
+    return dataIn(frame);
+  } catch {
+    return undefined; // no msgpack, or what JSON cannot say
+  }
+}
+
+function dataIn(frame: Uint8Array): SocketMessage | undefined {
   const at = { offset: 1 };
   if (!decode.stringCheck(frame as Buffer, at)) return undefined;
   if (decode.string(frame as Buffer, at) !== DATA_TYPE) return undefined;
