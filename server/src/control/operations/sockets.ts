@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
+import { encodeAttributes, MAX_ATTRIBUTES_BYTES } from '../../calls/index.ts';
 import { invalidRequest } from '../../errors.ts';
 import { idIn, type Operation, operation } from '../operation.ts';
 import { cursorOf, nextCursor, pageQuery, placeIn } from '../page.ts';
@@ -74,8 +75,18 @@ const opening = (backend: SocketsBackend) => [
     scope: 'sockets:open',
     body: z.strictObject({
       mapping,
-      playerId: z.string().min(1).max(128),
-      attributes: z.record(z.string(), z.unknown()).optional(),
+      playerId: z
+        .string()
+        .min(1)
+        .max(128)
+        .refine((text) => !/\p{Surrogate}/u.test(text), 'not well-formed text'),
+      attributes: z
+        .record(z.string(), z.unknown())
+        .refine(
+          (given) => encodeAttributes(given).length <= MAX_ATTRIBUTES_BYTES,
+          `longer than ${MAX_ATTRIBUTES_BYTES} bytes`,
+        )
+        .optional(),
     }),
     answer: ticketSchema,
     secret: true,
