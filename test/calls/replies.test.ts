@@ -57,6 +57,11 @@ describe('an answer', () => {
 
 describe('an answer is refused', () => {
   test.each<[string, Answer, string]>([
+    [
+      'nested too deeply',
+      raw('', `{"send":${'['.repeat(5_000)}${']'.repeat(5_000)}}`),
+      'nested more than 200',
+    ],
     ['with an unknown field', json({ pear: 'x' }), 'its answer is invalid: Unrecognized key: "pear"'],
     ['with reject, if it is none to an open call', json({ reject: { code: 4000, reason: '' } }), 'reject'],
     ['with two wishes', json({ peer: 'a', peers: ['b'] }), 'expected only one of peer, peers and group'],

@@ -4,6 +4,8 @@ import { as, closeAll, keyRing, serve } from './support.ts';
 
 afterEach(closeAll);
 
+const nested = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels));
+
 describe('operations on sockets', () => {
   test('reach the backend with the tenant of the key', async () => {
     const api = await serve({ keys: keyRing({ k: { tenant: 'acme' } }) });
@@ -50,6 +52,17 @@ describe('operations on sockets', () => {
     expect(Buffer.from(message.data)).toEqual(Buffer.from(body as string));
   });
 
+  test.each<[string, object]>([
+    ['a player whose name no header can have', { playerId: '\ud800' }],
+    ['more attributes than a call has room for', { attributes: { a: 'x'.repeat(4 * 1024) } }],
+  ])('%s gets no socket', async (_what, change) => {
+    const api = await serve();
+    const body = { mapping: 'duel', playerId: 'anna', ...change };
+    const refused = await api.send('POST', '/v1/sockets', { body });
+    expect([refused.status, refused.body.code]).toEqual([400, 'BATON_INVALID_REQUEST']);
+    expect(api.calls).toEqual([]);
+  });
+
   test.each<[string, string, string, unknown, string]>([
     ['a peer and a group at once', 'POST', '/link', { peer: 'a', group: 'b', size: 2 }, 'application/json'],
     ['no peer at all', 'POST', '/link', {}, 'application/json'],
@@ -57,6 +70,7 @@ describe('operations on sockets', () => {
     ['a reason past a close frame', 'DELETE', `?reason=${'é'.repeat(62)}`, undefined, 'application/json'],
     ['text that is not UTF-8', 'POST', '/send', new Uint8Array([0xff]), 'text/plain'],
     ['a body where none is taken', 'POST', '/unlink', {}, 'application/json'],
+    ['JSON that goes down too far', 'POST', '/link', { peer: nested(1_000) }, 'application/json'],
   ])('%s is refused', async (_what, method, path, body, type) => {
     const api = await serve();
     const { status, body: answer } = await api.send(method, `/v1/sockets/s1${path}`, {

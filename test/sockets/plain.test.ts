@@ -15,6 +15,8 @@ const open = async (mapping: string, token: string, answer: unknown = {}, protoc
   return socket;
 };
 
+const nested = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels));
+
 beforeAll(async () => {
   world = await World.start({ hosts: 2 });
 }, 60_000);
@@ -59,8 +61,9 @@ describe('a plain socket', () => {
     ['an unknown mapping', 'nowhere', 'x', 4017, 'BATON_MAPPING_NOT_FOUND'],
     ['no token', 'script', '', 4017, 'BATON_TOKEN_INVALID'],
     ['a function that is down', 'down', 'x', 4015, 'BATON_CALL_FAILED'],
-  ])('%s: closed with the code of what is wrong', async (_, mapping, token, code, reason) => {
-    const socket = await open(mapping, token);
+    ['options that go down too far', 'script', 'x', 4017, 'BATON_INVALID_REQUEST', nested(2_000)],
+  ])('%s: closed with the code of what is wrong', async (_, mapping, token, code, reason, options = {}) => {
+    const socket = await open(mapping, token, options);
     expect(await socket.event('error')).toMatchObject({ code: reason });
     expect(await socket.closed).toEqual({ code, reason });
   });

@@ -1,6 +1,7 @@
 // What a function answers: actions as JSON, or data for the client. What is not known here is refused, not ignored.
 import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
+import { MAX_NESTING, tooDeep } from '../nesting.ts';
 
 const socketName = z.string().min(1).max(128);
 
@@ -96,6 +97,7 @@ export function readReply(contentType: string | undefined, body: Buffer, open: b
   } catch {
     throw new InvalidReply('it answered with something that is not JSON');
   }
+  if (tooDeep(json)) throw new InvalidReply(`its answer is nested more than ${MAX_NESTING} levels deep`);
   const parsed = (open ? openReplySchema : replySchema).safeParse(json);
   if (parsed.success) return { actions: parsed.data };
   const issue = parsed.error.issues[0];

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import express, { type RequestHandler } from 'express';
 import { z } from 'zod';
 import { invalidRequest, unsupportedMediaType } from '../errors.ts';
+import { MAX_NESTING, tooDeep } from '../nesting.ts';
 import type { Operation } from './operation.ts';
 
 /** Of a JSON body, unless its operation says otherwise. */
@@ -32,7 +33,12 @@ export function readBody({ raw, body, bodyLimit = BODY_BYTES }: Operation): Requ
     }
     if (!raw && !body) return next(invalidRequest({ reason: 'This request takes no body.' }));
     if (!request.is(mediaTypes)) return next(unsupportedMediaType({ expected: mediaTypes.join(' or ') }));
-    parse(request, response, next);
+    parse(request, response, (error?: unknown) => {
+      const deep = error === undefined && !raw && tooDeep(request.body);
+      next(
+        deep ? invalidRequest({ reason: `The body is nested more than ${MAX_NESTING} levels deep.` }) : error,
+      );
+    });
   };
 }
 

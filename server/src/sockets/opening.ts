@@ -11,6 +11,7 @@ import {
 import { internals } from '../colyseus/room-internals.ts';
 import { controllerInternals } from '../colyseus/server-internals.ts';
 import { BatonError, hostUnreachable, invalidRequest, tokenInvalid } from '../errors.ts';
+import { MAX_NESTING, tooDeep } from '../nesting.ts';
 import type { HostRecord } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { DEFAULT_TENANT } from '../tenants/index.ts';
@@ -97,6 +98,7 @@ export class Opening {
     try {
       if (typeof tenant !== 'string') throw invalidRequest({ reason: 'The tenant is not text.' });
       if (token !== undefined && typeof token !== 'string') throw tokenInvalid({ reason: 'it is not text' });
+      checkNesting(options);
       player = await this.options.authenticate({ tenant, mapping, token: token ?? auth?.token });
     } catch (error) {
       throw tokenRefused(error);
@@ -224,11 +226,18 @@ function requestOf({ address, protocols, headers }: Arrival): {
   } catch {
     throw invalidRequest({ reason: 'The query parameter "options" is not JSON.' });
   }
+  checkNesting(options);
   return {
     tenant: query.get('tenant') ?? DEFAULT_TENANT,
     token: offered?.slice(TOKEN_PROTOCOL.length) ?? bearer ?? query.get('token') ?? undefined,
     options,
   };
+}
+
+/** @throws BATON_INVALID_REQUEST */
+function checkNesting(options: unknown): void {
+  if (tooDeep(options))
+    throw invalidRequest({ reason: `The options are nested more than ${MAX_NESTING} levels deep.` });
 }
 
 /** What a client says before Colyseus listens to it. */
