@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Client } from '@colyseus/sdk';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { DeadLetter } from '../../server/src/calls/index.ts';
-import { kill, Service } from '../support/service.ts';
+import { kill, Service, until } from '../support/service.ts';
 import { Plain } from './plain.ts';
 import { json, raw, Studio, status } from './studio.ts';
 import { attributesOf, Player } from './support.ts';
@@ -306,6 +306,35 @@ describe('what waits to become a call', () => {
     );
   });
 });
+
+test('what hosts that stop could not deliver in time is kept, nothing of it is lost', async () => {
+  const players = ['late-0', 'late-1', 'late-2', 'late-3'];
+  for (const player of players) {
+    studio.answer(player, 'receive', () => {}); // never
+    const socket = await open('each', player);
+    socket.send('one');
+    socket.send('two');
+    await studio.calls(player, 1);
+    socket.close();
+    await socket.closed;
+  }
+  const before = await service.hosts();
+  await service.reload();
+  await until(async () => {
+    const now = await service.hosts();
+    return before.every(({ id }) => !now.some((host) => host.id === id));
+  }, 'the hosts before to be gone');
+  const { deadLetters } = await service.api<{ deadLetters: DeadLetter[] }>('GET', '/v1/dead-letters');
+  for (const player of players) {
+    const letters = deadLetters.filter(({ event }) => event.playerId === player).reverse();
+    const kept = letters.map(({ event, body }) => [event.type, Buffer.from(body!, 'base64').toString()]);
+    expect(kept).toEqual([
+      ['receive', 'one'],
+      ['receive', 'two'],
+      ['close', '{"reason":"lost"}'],
+    ]);
+  }
+}, 60_000);
 
 test('a socket whose host dies before its close function has answered is told again, under the same id', async () => {
   const ann = await open('each', 'mourned');

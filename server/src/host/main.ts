@@ -225,8 +225,8 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
       }
       await requests.leave(others ? HTTP_GRACE_MS : 0, Math.min(HTTP_PATIENCE_MS, until - Date.now()));
       await Promise.race([app.server.gracefullyShutdown(false), sleep(Math.max(500, until - Date.now()))]);
-      await registration.stop();
       await sockets.shutdown();
+      await registration.stop();
       await functions.close();
       await tenancy.stop();
       await handoff.close();

@@ -61,6 +61,8 @@ const UNSIGNED: readonly string[] = [];
 const ROOM_METHODS = new Set(['learn', 'wish', 'tenantOf']);
 /** How long a host that stops waits for close calls that are under way. */
 const SHUTDOWN_MS = 5_000;
+/** … and then for the store to have what was not delivered. */
+const LETTERS_MS = 1_000;
 /** A socket that closed while the store was away is cleared up this often, this many times. */
 const CLEAR_EVERY_MS = 1_000;
 const CLEAR_TRIES = 60;
@@ -190,12 +192,23 @@ export class HostedSockets implements SocketService {
     this.stopped = true;
     this.inBackground(this.linking.stop());
     this.gathering.stop();
-    this.reach.stop();
-    this.inBackground(this.listed(this.roster.forget(this.options.host)));
-    const late = new Promise((resolve) => setTimeout(resolve, SHUTDOWN_MS).unref());
-    await Promise.race([Promise.all(this.pending), late]);
-    await this.quota.stop();
+    await this.settled(SHUTDOWN_MS);
     await this.caller.shutdown();
+    await this.settled(LETTERS_MS); // calls that were still under way have failed, and those behind them
+    await this.quota.stop();
+    this.reach.stop();
+    // not before: if this host is killed meanwhile, another one makes the close calls of those on the list
+    await this.listed(this.roster.forget(this.options.host));
+  }
+
+  /** Resolves when nothing goes on in the background, or is late. */
+  private async settled(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([Promise.all(this.pending), late]);
+    clearTimeout(timer);
   }
 
   /**
