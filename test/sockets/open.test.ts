@@ -26,7 +26,7 @@ describe('the open call', () => {
     const client = new Client(world.service.url);
     const room = await client.joinOrCreate('script', { token: 'Zoë %/\u{1F600}', mode: 'ranked' });
     const id = encodeURIComponent('Zoë %/\u{1F600}');
-    const [call, ...more] = world.functions.of('open', id);
+    const [call, ...more] = await world.functions.have('open', id);
     expect(more).toEqual([]);
     expect(call).toMatchObject({
       method: 'POST',

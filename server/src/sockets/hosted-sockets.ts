@@ -15,6 +15,7 @@ import type { HostRecord, Store } from '../store/index.ts';
 import { counters, type Log } from '../telemetry/index.ts';
 import { SocketQuota, type Tenants, type Tokens } from '../tenants/index.ts';
 import type { Arrival } from '../transport/index.ts';
+import { Backlog } from './backlog.ts';
 import { Calling } from './calling.ts';
 import { closeReason } from './close-codes.ts';
 import { Directory, type SocketQuery } from './directory.ts';
@@ -63,9 +64,6 @@ const ROOM_METHODS = new Set(['learn', 'wish', 'tenantOf']);
 const SHUTDOWN_MS = 5_000;
 /** … and then for the store to have what was not delivered. */
 const LETTERS_MS = 1_000;
-/** A socket that closed while the store was away is cleared up this often, this many times. */
-const CLEAR_EVERY_MS = 1_000;
-const CLEAR_TRIES = 60;
 /** Sockets of a dead host that are cleared up at a time. */
 const BURIALS_AT_ONCE = 32;
 /** Sockets that are looked up at a time when the store has lost what it knew of this host. */
@@ -87,8 +85,8 @@ export class HostedSockets implements SocketService {
   /** What was not delivered, for those who look after it. */
   readonly deadLetters: LettersOfTenants;
   private readonly roster: Roster;
+  private readonly backlog: Backlog;
   private readonly pending = new Set<Promise<void>>();
-  private stopped = false;
 
   constructor(options: HostedSocketsOptions) {
     this.options = options;
@@ -140,6 +138,7 @@ export class HostedSockets implements SocketService {
       bury: (room, peer) => this.linking.bury(room.tenant, peer),
       move: (socketIds, to) => this.moveTogether(socketIds, to),
     });
+    this.backlog = new Backlog(log);
     this.roster = new Roster(host, (socketId) => options.epoch(socketId));
     const letters = new DeadLetters(store.presence);
     this.caller = new Caller({
@@ -189,12 +188,12 @@ export class HostedSockets implements SocketService {
   }
 
   async shutdown(): Promise<void> {
-    this.stopped = true;
     this.inBackground(this.linking.stop());
     this.gathering.stop();
     await this.settled(SHUTDOWN_MS);
     await this.caller.shutdown();
     await this.settled(LETTERS_MS); // calls that were still under way have failed, and those behind them
+    this.backlog.stop();
     await this.quota.stop();
     this.reach.stop();
     // not before: if this host is killed meanwhile, another one makes the close calls of those on the list
@@ -362,25 +361,9 @@ export class HostedSockets implements SocketService {
     const reason = room.dismissed ?? closeReason(code);
     const told = this.calling.closed(room, this.roster.entry(room), reason);
     // if this host dies before that, whichever host notices tells it
-    this.inBackground(told.then(() => this.listed(this.roster.remove(room.roomId))));
-    try {
-      await this.linking.end(room);
-    } catch (error) {
-      this.options.log.warn({ socketId: room.roomId, err: error }, 'a closed socket is not cleared up yet');
-      this.inBackground(this.clearUp(room));
-    }
-  }
-
-  private async clearUp(room: HostedSocket): Promise<void> {
-    for (let i = 0; i < CLEAR_TRIES && !this.stopped; i++) {
-      await new Promise((resolve) => setTimeout(resolve, CLEAR_EVERY_MS).unref());
-      try {
-        await this.linking.end(room);
-        return;
-      } catch {
-        // the store is still away
-      }
-    }
+    const { roomId, tenant, link } = room;
+    this.inBackground(told.then(() => this.backlog.doOrAdd(() => this.roster.remove(roomId))));
+    await this.backlog.doOrAdd(() => this.linking.end({ roomId, tenant, link }));
   }
 
   private inBackground(work: Promise<void>): void {

@@ -171,8 +171,7 @@ export class Linking {
   }
 
   /** A socket of this host is no more. @throws BATON_STORE_UNAVAILABLE */
-  async end(room: LinkedRoom): Promise<void> {
-    const { roomId, tenant, link } = room;
+  async end({ roomId, tenant, link }: Pick<LinkedRoom, 'roomId' | 'tenant' | 'link'>): Promise<void> {
     clearTimeout(this.timers.get(roomId));
     this.timers.delete(roomId);
     await this.bury(tenant, roomId, link?.id);
