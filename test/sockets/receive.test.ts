@@ -286,6 +286,22 @@ describe('what waits to become a call', () => {
     expect(await studio.bodies('flushed', 3)).toEqual(['12345678', '9', 'x'.repeat(20)]);
   });
 
+  test('may be many small messages, read at once: the client is held back, not closed', async () => {
+    const ann = await open('each', 'small');
+    let release: (() => void) | undefined;
+    studio.answer('small', 'receive', (response) => {
+      const done = () => response.writeHead(204).end();
+      if (release) done();
+      else release = done;
+    });
+    const count = 1_500;
+    for (let n = 0; n < count; n++) ann.send(String(n));
+    await studio.calls('small', 1);
+    while (!ann.settled()) await wait(20);
+    release!();
+    expect(await studio.bodies('small', count)).toEqual(Array.from({ length: count }, (_, n) => String(n)));
+  });
+
   test('holds a client back whose calls take long; nothing is lost', async () => {
     const ann = await open('each', 'eager');
     let release: (() => void) | undefined;

@@ -8,8 +8,9 @@ import { type Batch, type Criteria, ReceiveBuffer } from './receive/criteria.ts'
 /** Past either of them a socket's client is not read until some calls are made … */
 const MAX_WAITING_CALLS = 64;
 const MAX_WAITING_BYTES = 64 * 1024;
-/** … and what was read all the same may be so many times as much; more closes it. */
-const MAX_OVERRUN = 16;
+/** … and what was read all the same may be so much; more closes it. One read brings 64 KiB: 10,922 empty messages. */
+const MAX_OVERRUN_CALLS = 16_384;
+const MAX_OVERRUN_BYTES = 1024 * 1024;
 
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 const BINARY_TYPE = 'application/octet-stream';
@@ -54,9 +55,7 @@ export class CallLine {
 
   /** More waits than may. */
   get overrun(): boolean {
-    return (
-      this.waiting.length > MAX_OVERRUN * MAX_WAITING_CALLS || this.bytes > MAX_OVERRUN * MAX_WAITING_BYTES
-    );
+    return this.waiting.length > MAX_OVERRUN_CALLS || this.bytes > MAX_OVERRUN_BYTES;
   }
 
   /** When `expire` is to be called, Date.now() ms. */
