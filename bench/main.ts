@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { blackout } from './blackout.ts';
+import { calls } from './calls.ts';
 import { drain } from './drain.ts';
 import { idle } from './idle.ts';
 import { join } from './join.ts';
@@ -14,6 +15,7 @@ const benches: Record<string, (report: Report) => Promise<void>> = {
   drain,
   join,
   open,
+  calls,
   'link-relay': linkRelay,
 };
 

@@ -1,4 +1,4 @@
-// `npm run -s bench -- relay|idle|blackout|drain|join [--json] [--quick]`: starts the bench under the Node of package-lock.json.
+// `npm run -s bench -- relay|idle|blackout|drain|join|open|calls|link-relay [--json] [--quick]`: starts the bench under the Node of package-lock.json.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -85,17 +85,24 @@ export const baton: Subject = {
     return { server, port: server.port };
   },
 };
+export const startFunctions = async () => {
+  const functions = new Child('servers/functions.ts', { execArgv });
+  return { functions, url: `http://127.0.0.1:${await functions.call<number>('listen')}` };
+};
+/** The same host with mappings, whose functions are at `url`. */
+export function hostWithMappings(url: string, compact?: boolean): Promise<MeasuredHost> {
+  const flags = ['--expose-gc', ...(compact ? COMPACT_FLAGS : [])];
+  const env = { ...(compact ? COMPACT : {}), BATON_BENCH_FUNCTIONS: url };
+  return MeasuredHost.start(flags, env, 'apps/mappings.config.ts');
+}
 /** The same with functions in a process beside it. */
 export const batonSockets: Subject = {
   name: 'baton',
   dialect: 'raw',
   mapping: 'pairs',
   async start(compact) {
-    const functions = new Child('servers/functions.ts', { execArgv });
-    const url = `http://127.0.0.1:${await functions.call<number>('listen')}`;
-    const flags = ['--expose-gc', ...(compact ? COMPACT_FLAGS : [])];
-    const env = { ...(compact ? COMPACT : {}), BATON_BENCH_FUNCTIONS: url };
-    const server = await MeasuredHost.start(flags, env, 'apps/mappings.config.ts');
+    const { functions, url } = await startFunctions();
+    const server = await hostWithMappings(url, compact);
     const stop = async () => {
       await server.stop();
       await functions.stop();
@@ -103,6 +110,11 @@ export const batonSockets: Subject = {
     return { server: { call: (method) => server.call(method), stop }, port: server.port };
   },
 };
+/** A WebSocket server that calls a function for each message, and no more than that. */
+export async function naiveCaller(url: string): Promise<{ server: Child; port: number }> {
+  const server = new Child('servers/ws-calls.ts', { execArgv });
+  return { server, port: await server.call<number>('listen', { url }) };
+}
 export const colyseus = here('servers/colyseus.ts', 'colyseus', 'colyseus');
 export const ws = here('servers/ws.ts', 'ws', 'raw');
 export const everyone: Subject[] = [baton, colyseus, ws, uws];

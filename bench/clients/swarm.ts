@@ -137,6 +137,18 @@ serveCalls({
     clients.push(...opened);
     return clients.length;
   },
+  /** Clients of a server that knows no mappings. */
+  async connections({ port, count }: { port: number; count: number }) {
+    clients = await Promise.all(Array.from({ length: count }, () => LeanClient.open(port, '/')));
+    for (const client of clients) watch(client, 'raw');
+    return clients.length;
+  },
+  /** Each client sends so many messages at once. */
+  burst({ size, messages }: { size: number; messages: number }) {
+    const bytes = Buffer.concat(Array.from({ length: messages }, () => buildMessage('raw', 'bytes', size)));
+    for (const client of clients) client.socket.write(bytes);
+    return clients.length * messages;
+  },
   start({ dialect, kind, size, hz }: { dialect: Dialect; kind: string; size: number; hz: number }) {
     message = buildMessage(dialect, kind, size);
     saturated = hz === 0;
