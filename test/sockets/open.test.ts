@@ -38,6 +38,8 @@ describe('the open call', () => {
         'ce-subject': room.roomId,
         'ce-playerid': id,
         'ce-mapping': 'script',
+        'ce-mappingversion': '1',
+        'ce-remoteaddress': '127.0.0.1',
         'ce-epoch': '1',
         'ce-sequence': '1',
       },
@@ -46,6 +48,15 @@ describe('the open call', () => {
     expect(call!.headers['ce-source']).toMatch(/^\/baton\/h\d+$/);
     expect(Date.now() - Date.parse(call!.headers['ce-time']!)).toBeLessThan(60_000);
     expect(JSON.parse(call!.body)).toEqual({ mode: 'ranked' });
+    await room.leave();
+  });
+
+  test('names the player of the token, whatever the client calls itself', async () => {
+    const claims = { playerId: 'somebody', sub: 'else', tenant: undefined };
+    const room = await new Client(world.service.url).joinOrCreate('script', { token: 'herself', ...claims });
+    const [call] = await world.functions.have('open', room.roomId);
+    expect(call!.headers['ce-playerid']).toBe('herself');
+    expect(JSON.parse(call!.body)).toEqual({ playerId: 'somebody', sub: 'else' });
     await room.leave();
   });
 
@@ -144,6 +155,7 @@ describe('a socket that does not open', () => {
       answer: { reject: { code: 4003, reason: 'banned until Monday' } },
     });
     expect(error).toMatchObject({ code: 4003, message: 'banned until Monday' });
+    await world.functions.have('open', 'banned'); // it is told of later than of the answer
   });
 
   test.each([

@@ -12,7 +12,6 @@ type Push = (chunk: Uint8Array | null, encoding?: BufferEncoding) => boolean;
 
 /** @returns whether the request may go on; when it may not, it has been answered */
 export function limitMatchmaking(request: IncomingMessage, response: ServerResponse): boolean {
-  if (!isMatchmaking(request.url ?? '')) return true;
   if (Number(request.headers['content-length'] ?? 0) > MATCHMAKING_BYTES) {
     refuse(request, response);
     return false;
@@ -22,7 +21,7 @@ export function limitMatchmaking(request: IncomingMessage, response: ServerRespo
 }
 
 /** Of `/a/../matchmake/…`, `http://host/matchmake/…` and `/%6Datchmake/…` the router may make the same. */
-function isMatchmaking(url: string): boolean {
+export function isMatchmaking(url: string): boolean {
   const route = `/${matchMaker.controller.matchmakeRoute}/`;
   if (url.startsWith(route)) return true;
   const path = URL.parse(url, 'http://server')?.pathname ?? url;

@@ -1,7 +1,7 @@
 // The control API shares the service's port: its paths are answered before the app sees them.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Operation } from '../control/index.ts';
-import { limitMatchmaking } from './body-limit.ts';
+import { isMatchmaking, limitMatchmaking } from './body-limit.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
@@ -10,13 +10,19 @@ export function interceptControl(server: Server, control: Handler, operations: O
   const isControl = pathsOf(operations);
   const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean;
   server.emit = ((event: string, ...args: unknown[]) => {
-    const request = args[0] as IncomingMessage;
     if (event !== 'request') return emit(event, ...args);
-    if (!isControl.test(request.url ?? '')) {
-      return limitMatchmaking(request, args[1] as ServerResponse) ? emit(event, ...args) : true;
+    const [request, response] = args as [IncomingMessage, ServerResponse];
+    const { url = '' } = request;
+    if (isControl.test(url)) {
+      control(request, response, () => emit(event, ...args));
+      return true;
     }
-    control(request, args[1] as ServerResponse, () => emit(event, ...args));
-    return true;
+    if (isMatchmaking(url)) {
+      if (!limitMatchmaking(request, response)) return true;
+      // Core finds the client's address in headers alone; this one counts where no proxy has set another.
+      request.headers['x-client-ip'] ??= request.socket.remoteAddress ?? '';
+    }
+    return emit(event, ...args);
   }) as typeof server.emit;
 }
 
