@@ -213,6 +213,17 @@ describe('at a time', () => {
   });
 });
 
+test('calls share connections, which stay open between them', async () => {
+  const { connections, open } = await server(json({}));
+  for (let i = 0; i < 20; i++) await open();
+  // one may still be busy with the end of the answer before
+  expect(connections()).toBeLessThanOrEqual(2);
+  await Promise.all(Array.from({ length: 8 }, () => open()));
+  const many = connections();
+  for (let i = 0; i < 20; i++) await open();
+  expect(connections()).toBe(many);
+});
+
 test('calls that wait for their next attempt end with the caller', async () => {
   const { asked, caller, open } = await server(status(503, { 'retry-after': '15' }));
   const call = open();

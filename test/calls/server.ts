@@ -32,6 +32,7 @@ export const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
 /** @param answers to one call after the other; the last one to all that follow */
 export async function functionServer(...answers: Answer[]) {
   const asked: Asked[] = [];
+  let connections = 0;
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
@@ -40,6 +41,7 @@ export async function functionServer(...answers: Answer[]) {
     const answer = answers.length > 1 ? answers.shift()! : answers[0]!;
     answer(response);
   }).listen(0, '127.0.0.1');
+  server.on('connection', () => connections++);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const guard = new AddressGuard(['127.0.0.0/8']);
@@ -69,6 +71,8 @@ export async function functionServer(...answers: Answer[]) {
   };
   return {
     asked,
+    /** How many were made to it. */
+    connections: () => connections,
     caller,
     endpoint,
     event,

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openStore, type Store } from '../../server/src/store/index.ts';
 import { silentLog } from '../../server/src/telemetry/index.ts';
+import { until } from '../support/service.ts';
 import { type RedisServer, redis } from './redis.ts';
 import { type Player, World } from './support.ts';
 
@@ -114,6 +115,7 @@ describe.each(['embedded', 'redis'])('links on the %s store', (kind) => {
     await world.together(one, two);
     one.send('at last');
     expect(await two.have('data')).toEqual(['at last']);
+    expect(world.functions.of('open', one.id).length).toBe(1);
     await Promise.all([one.leave(), two.leave()]);
     expect(await records(one, two)).toEqual([]);
   });
@@ -149,6 +151,11 @@ describe.each(['embedded', 'redis'])('links on the %s store', (kind) => {
     const own = await world.openHeld('script', 'narcissus');
     const self = await own.release({ peer: own.socketId });
     expect(await self.failed()).toBe('BATON_LINK_SELF');
+    const logged = () => world.service.output.join('').split('\n');
+    await until(
+      () => logged().some((line) => line.includes(self.id) && line.includes('BATON_LINK_SELF')),
+      'the log to say so',
+    );
 
     const left = await world.open('script', 'gone');
     await left.leave();
