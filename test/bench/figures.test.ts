@@ -53,21 +53,55 @@ test('blackout: by number of clients and size of the state', async () => {
 }, 120_000);
 
 test.each([
-  ['idle', ['20 clients', '20 clients RSS'], 'KiB/client'],
-  ['join', ['5 joins'], 'µs CPU/join'],
+  ['idle', ['20 clients', '20 clients RSS'], 'KiB/client', ['20 hosted sockets', '20 hosted sockets RSS']],
+  ['join', ['5 joins'], 'µs CPU/join', []],
 ])(
   '%s: a host of Baton against stock Colyseus',
-  async (name, cases, unit) => {
+  async (name, cases, unit, alone) => {
     const lines = await bench(name);
     for (const one of cases) {
       for (const subject of ['baton', 'colyseus'])
         expect(lines).toContainEqual(figure(name, one, subject, unit));
       expect(lines).toContainEqual(ratio(name, one, 'colyseus'));
     }
-    expect(lines).toHaveLength(3 * cases.length);
+    for (const one of alone) expect(lines).toContainEqual(figure(name, one, 'baton', 'KiB/socket'));
+    expect(lines).toHaveLength(3 * cases.length + alone.length);
   },
   120_000,
 );
+
+test('open: sockets of both kinds of clients against a join of stock Colyseus', async () => {
+  const subjects = ['baton', 'baton, Colyseus client', 'colyseus'];
+  expect(await bench('open')).toEqual([
+    ...subjects.map((subject) => figure('open', '5 opens', subject, 'µs CPU/open')),
+    ...subjects.slice(1).map((subject) => ratio('open', '5 opens', subject)),
+  ]);
+}, 120_000);
+
+test('link-relay: sockets that a function linked against rooms of stock Colyseus, and ws', async () => {
+  const cases = ['60 Hz', 'saturated'];
+  const lines = await bench('link-relay');
+  expect(lines.filter((line) => line.subject !== 'uws' && line.ratioVs !== 'uws')).toEqual([
+    ...cases.flatMap((name) =>
+      ['baton', 'colyseus', 'ws'].map((subject) => figure('link-relay', name, subject, 'µs CPU/message')),
+    ),
+    ...cases.flatMap((name) => ['colyseus', 'ws'].map((subject) => ratio('link-relay', name, subject))),
+  ]);
+}, 120_000);
+
+test('calls: what a message to a function costs against ws with undici', async () => {
+  const cases = [
+    ['10 Hz', 'µs CPU/call'],
+    ['saturated', 'µs CPU/call'],
+    ['saturated, one core', 'calls/s of CPU'],
+  ] as const;
+  expect(await bench('calls')).toEqual([
+    ...cases.flatMap(([name, unit]) =>
+      ['baton', 'ws + undici'].map((subject) => figure('calls', name, subject, unit)),
+    ),
+    ...cases.map(([name]) => ratio('calls', name, 'ws + undici')),
+  ]);
+}, 120_000);
 
 test('drain: every room leaves its host', async () => {
   expect(await bench('drain')).toEqual([figure('drain', '4 rooms, 2 clients each', 'baton', 's')]);

@@ -1,6 +1,6 @@
 // How a call reaches its endpoint: what is repeated and what never is, circuits, and how many are made at a time.
 import { createServer } from 'node:net';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { Verifier } from '../../matchmaker-functions/src/signature.ts';
 import { Circuits } from '../../server/src/calls/circuits.ts';
 import { Turns } from '../../server/src/calls/turns.ts';
@@ -41,6 +41,19 @@ describe('a call is repeated', () => {
       for (const { headers, body } of asked) verifier.check((name) => headers[name] as string, body);
     },
   );
+
+  test('after pauses that may be twice as long each time, at random', async () => {
+    const random = jest.spyOn(Math, 'random').mockReturnValue(0.999);
+    ends.push(() => random.mockRestore());
+    const times: number[] = [];
+    const { open } = await server((response) => {
+      times.push(performance.now());
+      status(503)(response);
+    });
+    await expect(open({ retries: 3 })).rejects.toMatchObject(failed('it answered 503', 4));
+    const pauses = times.slice(1).map((time, i) => time - times[i]!);
+    expect(pauses.map((pause, i) => pause >= 95 * 2 ** i)).toEqual([true, true, true]);
+  });
 
   test('when nobody listened, until somebody does', async () => {
     const { endpoint, open, hangUp } = await server(json({}));

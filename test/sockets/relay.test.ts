@@ -138,6 +138,15 @@ describe('linked sockets', () => {
     await world.leaveAll();
     await until(async () => (await world.service.rooms()).length === 0, 'every room to be gone');
   });
+
+  test('each socket was closed for its function once, however often it moved', async () => {
+    const opened = world.functions.calls.filter(({ headers }) => headers['ce-type'] === 'baton.socket.open');
+    const closes = () =>
+      opened.map(({ headers }) => world.functions.of('close', headers['ce-subject']!).length);
+    await until(() => closes().every((count) => count > 0), 'the close calls');
+    expect(closes()).toEqual(opened.map(() => 1));
+    expect(opened.length).toBeGreaterThan(40);
+  });
 });
 
 describe('a host that is killed', () => {
