@@ -12,6 +12,8 @@ const fields = z.strictObject({
   waitTimeout: duration.pipe(z.number().max(3_600_000)).default(60_000),
   /** What happens to the one whose peer left. */
   onPeerLeave: z.enum(['close', 'wait', 'keep']).default('keep'),
+  /** How long a socket waits for its Colyseus client whose connection was lost; 0 for not at all. */
+  reconnectTimeout: duration.pipe(z.number().max(300_000)).default(10_000),
   /** Messages a client may send within a second; past it its socket is closed. */
   maxMessagesPerSecond: z.number().int().min(1).max(1_000_000).default(2_000),
   /** What a new version means for sockets that are open: they `keep` theirs, or `adopt` the new one. */

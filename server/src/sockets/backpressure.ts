@@ -4,7 +4,7 @@ import type { Connection } from '../transport/index.ts';
 
 /** Why a socket's connection is not read, besides slow peers. */
 export const Pause = {
-  /** As much as may be is held back for peers that are on their way here. */
+  /** As much as may be is held back for peers that are on their way here, or whose clients are away. */
   held: 'held',
   /** As many calls wait as should. */
   calls: 'calls',

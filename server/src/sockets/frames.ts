@@ -8,7 +8,7 @@ const ROOM_DATA_BYTES = 17;
 export const isData = (frame: Uint8Array): boolean => frame[0] === ROOM_DATA || frame[0] === ROOM_DATA_BYTES;
 
 /** Message types under which the service itself speaks to a client: a peer may not use them. */
-const RESERVED = new Set(['linked', 'peer-left', 'error']);
+const RESERVED = new Set(['linked', 'peer-drop', 'peer-back', 'peer-left', 'error']);
 const SHORTEST = 5;
 /** Bytes of the longest of them, were each character spelt with four. */
 const LONGEST = 36;

@@ -59,7 +59,7 @@ export interface HostedSocketsOptions {
 /** Secrets of a tenant that has none. */
 const UNSIGNED: readonly string[] = [];
 /** Methods of a socket's room that hosts may call. */
-const ROOM_METHODS = new Set(['learn', 'wish', 'tenantOf']);
+const ROOM_METHODS = new Set(['learn', 'wish', 'tenantOf', 'noticed', 'seatOf']);
 /** How long a host that stops waits for close calls that are under way. */
 const SHUTDOWN_MS = 5_000;
 /** … and then for the store to have what was not delivered. */
@@ -382,6 +382,24 @@ export class HostedSockets implements SocketService {
     this.calling.arrived(room);
     // it may not have been told meanwhile
     this.inBackground(this.linking.sync(room).catch((error) => this.notLookedUp(room.roomId, error)));
+  }
+
+  dropped(room: HostedSocket): void {
+    this.tellPeers(room, 'peer-drop');
+  }
+
+  returned(room: HostedSocket): void {
+    for (const peer of room.peers) this.local(peer)?.flush(); // those that waited for it are read again
+    this.tellPeers(room, 'peer-back');
+  }
+
+  private tellPeers({ roomId, peers }: HostedSocket, event: 'peer-drop' | 'peer-back'): void {
+    for (const peer of peers) {
+      const told = this.reach.call<void>(peer, 'noticed', [event, roomId]);
+      const failed = (error: unknown) =>
+        this.options.log.debug({ socketId: peer, err: error }, `${event} was not told`);
+      this.inBackground(told.catch(failed));
+    }
   }
 
   /** Sockets of this host. */

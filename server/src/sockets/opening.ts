@@ -20,7 +20,7 @@ import { Pause } from './backpressure.ts';
 import { CloseCode, notOpened, tokenRefused } from './close-codes.ts';
 import { newId } from './ids.ts';
 import { AWAY, type Reach } from './reach.ts';
-import type { Player } from './service.ts';
+import type { Player, Seat } from './service.ts';
 import { SOCKET_ROOM, type SocketRoom } from './socket-room.ts';
 import { eventText, PLAIN_SPEECH, type Speech } from './speech.ts';
 
@@ -60,13 +60,6 @@ export interface OpeningOptions {
   reach: Reach;
 }
 
-/** A seat that waits for its Colyseus client. */
-export interface Seat {
-  roomId: string;
-  sessionId: string;
-  processId: string;
-}
-
 export class Opening {
   private readonly options: OpeningOptions;
 
@@ -83,6 +76,10 @@ export class Opening {
     const isMapping = (name: string) =>
       name === SOCKET_ROOM || (!matchMaker.getRoomClass(name) && this.options.isMapping(name));
     controller.invokeMethod = async (method, roomName, options, auth) => {
+      if (method === 'reconnect') {
+        const seat = await this.seatOf(roomName, options?.['reconnectionToken']);
+        if (seat) return seat;
+      }
       if (!isMapping(roomName)) return stock.call(controller, method, roomName, options, auth);
       if (!COLYSEUS_OPENINGS.has(method) || roomName === SOCKET_ROOM) {
         const reason = `a socket on "${roomName}" is opened with joinOrCreate() or create()`;
@@ -110,7 +107,20 @@ export class Opening {
       throw notOpened(error);
     });
     if (seat === AWAY) throw notOpened(hostUnreachable({ host: there?.id }));
-    return { name: mapping, ...(seat as Seat) };
+    return seat as Seat;
+  }
+
+  /**
+   * The seat of a Colyseus client that comes back to a socket; sockets are not in Colyseus' listings.
+   * @returns undefined when it is none of ours to answer
+   */
+  private async seatOf(socketId: string, token: unknown): Promise<Seat | undefined> {
+    if (typeof token !== 'string' || (await matchMaker.driver.has(socketId))) return undefined;
+    const seat = await this.options.reach.call<Seat>(socketId, 'seatOf', [token]).catch((error) => {
+      if (error instanceof BatonError && error.status === 404) return undefined;
+      throw notOpened(error);
+    });
+    return seat ?? undefined;
   }
 
   /** A room with a seat on this host, asked for by whichever host the player came to. */
@@ -118,7 +128,7 @@ export class Opening {
     const room = await this.make(player, 'colyseus', remoteAddress);
     const sessionId = newId();
     await internals(room)._reserveSeat(sessionId, options, { playerId: player.playerId });
-    return { roomId: room.roomId, sessionId, processId: matchMaker.processId };
+    return { name: player.mapping.name, roomId: room.roomId, sessionId, processId: matchMaker.processId };
   }
 
   // --- other clients

@@ -15,6 +15,15 @@ export interface Player {
   attributes?: Record<string, unknown>;
 }
 
+/** A seat that waits for its Colyseus client. */
+export interface Seat {
+  /** The mapping's. */
+  name: string;
+  roomId: string;
+  sessionId: string;
+  processId: string;
+}
+
 /** A hosted socket as the service sees it; its room. */
 export interface HostedSocket extends LinkedRoom, GatheredRoom {
   readonly roomId: string;
@@ -34,6 +43,8 @@ export interface HostedSocket extends LinkedRoom, GatheredRoom {
   attributes: Record<string, unknown> | undefined;
   /** Its calls that wait, and what is to become one. */
   readonly calls: CallLine;
+  /** As much waits for its client's return as should. */
+  readonly crowded: boolean;
   /** Takes data of the peer. @returns whether its client can hear such data */
   deliver(bytes: Uint8Array, form: Form): boolean;
   /** Says to the client what a function said: bytes, text or any JSON value. */
@@ -58,6 +69,10 @@ export interface SocketService {
   opened(room: HostedSocket, options: unknown): Promise<void>;
   closed(room: HostedSocket, code: number | undefined): Promise<void>;
   arrived(room: HostedSocket, from: string): void;
+  /** Its client has lost its connection, and may come back. */
+  dropped(room: HostedSocket): void;
+  /** Its client is back. */
+  returned(room: HostedSocket): void;
   /** The socket has other peers than before, or waits for some. */
   relinked(room: HostedSocket): void;
   /** What the control API wants of a socket's links. @throws why that is not done */

@@ -1,5 +1,5 @@
 // The room behind a hosted socket. Everything it keeps is plain, so it moves like any other room.
-import { type AuthContext, type Client, ClientState, Room } from '@colyseus/core';
+import { type AuthContext, type Client, ClientState, matchMaker, Room } from '@colyseus/core';
 import { internals, type RoomClient } from '../colyseus/room-internals.ts';
 import {
   type BatonError,
@@ -11,14 +11,15 @@ import {
   tooManyMessages,
 } from '../errors.ts';
 import type { Mapping } from '../mappings/index.ts';
-import { runNoLoops } from '../migration/index.ts';
+import { runNoLoops, trackOf } from '../migration/index.ts';
 import type { Connection } from '../transport/index.ts';
+import { Absence, frameOf, wasCut } from './absence.ts';
 import { Pause, waitFor } from './backpressure.ts';
 import { CallLine } from './call-line.ts';
 import { asServerError, CloseCode } from './close-codes.ts';
 import { isData, reservedType } from './frames.ts';
 import { news, type Truth, type Wish } from './links/index.ts';
-import type { HostedSocket, Player, SocketService } from './service.ts';
+import type { HostedSocket, Player, Seat, SocketService } from './service.ts';
 import {
   eventText,
   Form,
@@ -76,7 +77,11 @@ export class SocketRoom extends Room implements HostedSocket {
   heldBytes = 0;
   /** Bytes for a client that has not confirmed its join yet. */
   earlyBytes = 0;
+  /** Its client has lost its connection, and has not said yet that it is back. */
+  absence: Absence | undefined;
   closing = false;
+  /** What its client, had it been there, would have been closed with. */
+  closedWith: number | undefined;
   /** The client was told that it speaks to nobody. */
   warned = false;
   rateFrom = 0;
@@ -110,9 +115,64 @@ export class SocketRoom extends Room implements HostedSocket {
     }
   }
 
+  /** Before onLeave(), which follows at once or when the time for coming back has passed; not for a client that says goodbye. */
+  override onDrop(client: Client, code?: number): void {
+    const { reconnectTimeout } = this.mapping;
+    const dropped = client as RoomClient;
+    const joined = this.absence !== undefined || dropped._enqueuedMessages === undefined;
+    if (this.speech !== 'colyseus' || this.closing || !wasCut(code) || !joined || !(reconnectTimeout > 0)) {
+      this.closing = true;
+      return;
+    }
+    dropped._enqueuedMessages = undefined; // one that was just coming back is as joined as it was before
+    const first = this.absence === undefined;
+    this.absence ??= new Absence(client.reconnectionToken);
+    this.allowReconnection(client, reconnectTimeout / 1000).catch(() => {});
+    if (first) SocketRoom.service.dropped(this);
+  }
+
+  override onReconnect(client: Client): void {
+    if (this.absence) client.reconnectionToken = this.absence.token;
+    trackOf(this).departures.clear(); // one seat, one client
+  }
+
   override async onLeave(_client: Client, code?: number): Promise<void> {
     this.closing = true;
-    await SocketRoom.service.closed(this, code);
+    await SocketRoom.service.closed(this, this.closedWith ?? code);
+  }
+
+  override disconnect(closeCode?: number): Promise<unknown> {
+    if (this.absence) this.closedWith ??= closeCode;
+    return super.disconnect(closeCode);
+  }
+
+  /** Its client is back and listens. */
+  returned(): void {
+    const { absence, client } = this;
+    this.absence = undefined;
+    for (const frame of absence?.take() ?? []) client?.raw(frame);
+    SocketRoom.service.returned(this);
+  }
+
+  /** A client that comes back before its old connection is known to be cut does not wait for that. */
+  override hasReservedSeat(sessionId: string, token?: string): boolean {
+    const has = super.hasReservedSeat(sessionId, token);
+    const { client } = this;
+    if (has && token !== undefined && client?.reconnectionToken === token) this.connection?.terminate();
+    return has;
+  }
+
+  /** The seat of a client that comes back by `client.reconnect()`. */
+  seatOf(token: string): Seat | undefined {
+    const held = internals(this)._reconnections[token]?.[0];
+    const sessionId = held ?? this.clients.find((client) => client.reconnectionToken === token)?.sessionId;
+    if (sessionId === undefined || this.closing) return undefined;
+    return { name: this.mapping.name, roomId: this.roomId, sessionId, processId: matchMaker.processId };
+  }
+
+  /** A peer has lost its connection, or is back. */
+  noticed(event: 'peer-drop' | 'peer-back', peer: string): void {
+    if (this.peers.includes(peer)) this.say(event, { peer });
   }
 
   override onMigrated({ from }: { from: string }): void {
@@ -128,8 +188,13 @@ export class SocketRoom extends Room implements HostedSocket {
   }
 
   get gone(): boolean {
-    const { client } = this;
-    return this.closing || client === undefined || client.state === ClientState.LEAVING;
+    const { client, absence } = this;
+    if (this.closing) return true;
+    return client === undefined ? absence === undefined : client.state === ClientState.LEAVING;
+  }
+
+  get crowded(): boolean {
+    return this.absence?.full ?? false;
   }
 
   get tenant(): string {
@@ -223,15 +288,16 @@ export class SocketRoom extends Room implements HostedSocket {
       if (!peer.deliver(bytes, form)) this.report(messageUntranslatable());
       const slow = peer.connection;
       if (slow?.blocked && this.connection) waitFor(this.connection, slow);
+      if (peer.crowded) this.connection?.pauseReading(Pause.held); // until it is back, or gone
     }
   }
 
   flush(): void {
     const company = this.company();
     if (!company) return;
-    for (const { bytes, form } of this.held.splice(0)) this.pass(company, bytes, form);
     this.heldBytes = 0;
     this.connection?.resumeReading(Pause.held);
+    for (const { bytes, form } of this.held.splice(0)) this.pass(company, bytes, form);
   }
 
   private withinRate(): boolean {
@@ -266,8 +332,7 @@ export class SocketRoom extends Room implements HostedSocket {
   /** What a function says: bytes, text or any JSON value. */
   tell(value: unknown): void {
     if (this.speech === 'colyseus') {
-      if (value instanceof Uint8Array) this.client?.sendBytes('data', value);
-      else this.client?.send('data', value);
+      this.message('data', value);
       return;
     }
     const binary = value instanceof Uint8Array;
@@ -282,12 +347,27 @@ export class SocketRoom extends Room implements HostedSocket {
 
   /** An event of the service. */
   say(event: string, payload: object): void {
-    if (this.speech === 'colyseus') this.client?.send(event, payload);
+    if (this.speech === 'colyseus') this.message(event, payload);
     else if (this.speech === 'baton.v1') this.connection?.send(eventText(event, payload), TEXT);
   }
 
+  private message(type: string, value: unknown): void {
+    if (this.absence) this.keep(this.absence, frameOf(type, value));
+    else if (value instanceof Uint8Array) this.client?.sendBytes(type, value);
+    else this.client?.send(type, value);
+  }
+
+  private keep(absence: Absence, frame: Uint8Array): void {
+    if (this.closing || absence.keep(frame)) return;
+    this.close(CloseCode.heldOverflow, 'BATON_HELD_OVERFLOW');
+  }
+
   private frame(frame: Uint8Array): void {
-    const { client } = this;
+    const { client, absence } = this;
+    if (absence) {
+      this.keep(absence, frame);
+      return;
+    }
     if (!client) return;
     if (client.state === ClientState.JOINED) {
       client.raw(frame);
@@ -322,7 +402,20 @@ export class SocketRoom extends Room implements HostedSocket {
   private close(closeCode: number, reason: string): void {
     this.closing = true;
     this.dropHeld(); // the answer to the farewell has to be read
+    if (this.absence) {
+      this.closedWith = closeCode;
+      this.giveUp();
+    }
     this.client?.leave(closeCode, reason);
+  }
+
+  /** Its client need not come back. */
+  private giveUp(): void {
+    const { _reconnections, _reservedSeatTimeouts } = internals(this);
+    for (const [sessionId, seat] of Object.values(_reconnections)) {
+      clearTimeout(_reservedSeatTimeouts[sessionId]);
+      seat.reject(false);
+    }
   }
 
   // --- links
@@ -386,6 +479,8 @@ Object.defineProperty(SocketRoom.prototype, '_onMessage', {
   configurable: true,
   writable: true,
   value(this: SocketRoom, client: RoomClient, frame: Buffer, isBinary: boolean) {
-    if (!this.hear(client, frame, isBinary)) stockOnMessage.call(this, client, frame);
+    if (this.hear(client, frame, isBinary)) return;
+    stockOnMessage.call(this, client, frame);
+    if (this.absence && client.state === ClientState.JOINED) this.returned();
   },
 });
