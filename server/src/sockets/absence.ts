@@ -40,8 +40,7 @@ export class Absence {
 }
 
 /** Whether a connection has ended without anybody saying so: it was cut, or answers no pings (RFC 6455 §7.1.5). */
-export const wasCut = (code: number | undefined): boolean => 
-  code === CloseCode.ABNORMAL_CLOSURE;
+export const wasCut = (code: number | undefined): boolean => code === CloseCode.ABNORMAL_CLOSURE;
 
 /** A message as `client.send()` and `client.sendBytes()` make it. */
 export function frameOf(type: string, value: unknown): Uint8Array {

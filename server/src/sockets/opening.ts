@@ -112,15 +112,17 @@ export class Opening {
 
   /**
    * The seat of a Colyseus client that comes back to a socket; sockets are not in Colyseus' listings.
-   * @returns undefined when it is none of ours to answer
+   * @returns undefined for what is no socket
    */
   private async seatOf(socketId: string, token: unknown): Promise<Seat | undefined> {
     if (typeof token !== 'string' || (await matchMaker.driver.has(socketId))) return undefined;
-    const seat = await this.options.reach.call<Seat>(socketId, 'seatOf', [token]).catch((error) => {
+    const seat = await this.options.reach.call<Seat | null>(socketId, 'seatOf', [token]).catch((error) => {
       if (error instanceof BatonError && error.status === 404) return undefined;
       throw notOpened(error);
     });
-    return seat ?? undefined;
+    if (seat === null)
+      throw new ServerError(ErrorCode.MATCHMAKE_EXPIRED, 'The token is invalid or has expired.');
+    return seat;
   }
 
   /** A room with a seat on this host, asked for by whichever host the player came to. */

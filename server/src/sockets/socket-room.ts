@@ -163,10 +163,10 @@ export class SocketRoom extends Room implements HostedSocket {
   }
 
   /** The seat of a client that comes back by `client.reconnect()`. */
-  seatOf(token: string): Seat | undefined {
+  seatOf(token: string): Seat | null {
     const held = internals(this)._reconnections[token]?.[0];
     const sessionId = held ?? this.clients.find((client) => client.reconnectionToken === token)?.sessionId;
-    if (sessionId === undefined || this.closing) return undefined;
+    if (sessionId === undefined || this.closing) return null;
     return { name: this.mapping.name, roomId: this.roomId, sessionId, processId: matchMaker.processId };
   }
 
