@@ -22,6 +22,7 @@ afterEach(async () => {
   for (const { room } of cutOnes) room.reconnection.enabled = false;
   network.cut();
   await Promise.all(cutOnes.splice(0).map((player) => player.have('close')));
+  await world.leaveAll();
 });
 afterAll(async () => {
   network?.stop();
@@ -55,8 +56,11 @@ async function cutOff(one: Player, two: Player): Promise<string> {
   return token;
 }
 
-const comeBack = async (token: string, name: string, url = network.url): Promise<Player> =>
-  world.add(await new Client(url).reconnect(token), name);
+async function comeBack(token: string, name: string, url = network.url): Promise<Player> {
+  const player = world.add(await new Client(url).reconnect(token), name);
+  if (url === network.url) cutOnes.push(player);
+  return player;
+}
 
 async function control(method: string, route: string, body?: string): Promise<void> {
   const { url, token } = world.service;
@@ -229,7 +233,9 @@ test('it is closed while it is away: by the control API, over its peer, by the d
   await cutOff(five, six);
   const host = await world.hostOf(five);
   const { pid } = (await world.service.hosts()).find(({ id }) => id === host)!;
+  six.room.reconnection.enabled = false;
   kill(pid);
+  await six.have('close');
   expect(await closeReason(five.id)).toBe('host-lost');
   expect(closed.map((id) => world.functions.of('close', id).length)).toEqual(closed.map(() => 1));
 });

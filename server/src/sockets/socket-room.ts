@@ -11,14 +11,13 @@ import {
   tooManyMessages,
 } from '../errors.ts';
 import type { Mapping } from '../mappings/index.ts';
-import { runNoLoops, trackOf } from '../migration/index.ts';
-import type { Connection } from '../transport/index.ts';
-import { Absence, frameOf, wasCut } from './absence.ts';
+import { runNoLoops } from '../migration/index.ts';
 import { Pause, waitFor } from './backpressure.ts';
 import { CallLine } from './call-line.ts';
 import { asServerError, CloseCode } from './close-codes.ts';
 import { isData, reservedType } from './frames.ts';
 import { news, type Truth, type Wish } from './links/index.ts';
+import { SeatRoom } from './seat-room.ts';
 import type { HostedSocket, Player, Seat, SocketService } from './service.ts';
 import {
   eventText,
@@ -48,11 +47,10 @@ interface Held {
   form: Form;
 }
 
-export class SocketRoom extends Room implements HostedSocket {
+export class SocketRoom extends SeatRoom implements HostedSocket {
   /** Set once per process, before any socket opens. */
   static service: SocketService;
 
-  override maxClients = 1;
   override patchRate = null;
   /** The mapping the socket was opened with, in the version of that time or one it has adopted. */
   mapping!: Mapping;
@@ -77,11 +75,6 @@ export class SocketRoom extends Room implements HostedSocket {
   heldBytes = 0;
   /** Bytes for a client that has not confirmed its join yet. */
   earlyBytes = 0;
-  /** Its client has lost its connection, and has not said yet that it is back. */
-  absence: Absence | undefined;
-  closing = false;
-  /** What its client, had it been there, would have been closed with. */
-  closedWith: number | undefined;
   /** The client was told that it speaks to nobody. */
   warned = false;
   rateFrom = 0;
@@ -115,59 +108,33 @@ export class SocketRoom extends Room implements HostedSocket {
     }
   }
 
-  /** Before onLeave(), which follows at once or when the time for coming back has passed; not for a client that says goodbye. */
-  override onDrop(client: Client, code?: number): void {
-    const { reconnectTimeout } = this.mapping;
-    const dropped = client as RoomClient;
-    const joined = this.absence !== undefined || dropped._enqueuedMessages === undefined;
-    if (this.speech !== 'colyseus' || this.closing || !wasCut(code) || !joined || !(reconnectTimeout > 0)) {
-      this.closing = true;
-      return;
-    }
-    dropped._enqueuedMessages = undefined; // one that was just coming back is as joined as it was before
-    const first = this.absence === undefined;
-    this.absence ??= new Absence(client.reconnectionToken);
-    this.allowReconnection(client, reconnectTimeout / 1000).catch(() => {});
-    if (first) SocketRoom.service.dropped(this);
-  }
-
-  override onReconnect(client: Client): void {
-    if (this.absence) client.reconnectionToken = this.absence.token;
-    trackOf(this).departures.clear(); // one seat, one client
-  }
-
   override async onLeave(_client: Client, code?: number): Promise<void> {
     this.closing = true;
     await SocketRoom.service.closed(this, this.closedWith ?? code);
   }
 
-  override disconnect(closeCode?: number): Promise<unknown> {
-    if (this.absence) this.closedWith ??= closeCode;
-    return super.disconnect(closeCode);
+  /** The seat of a client that comes back by `client.reconnect()`; null for a token that is none of its client's. */
+  seatOf(token: string): Seat | null {
+    const { mapping, roomId } = this;
+    const sessionId = this.sessionOf(token);
+    if (sessionId === undefined) return null;
+    return { name: mapping.name, roomId, sessionId, processId: matchMaker.processId };
   }
 
-  /** Its client is back and listens. */
-  returned(): void {
-    const { absence, client } = this;
-    this.absence = undefined;
-    for (const frame of absence?.take() ?? []) client?.raw(frame);
+  protected patience(): number {
+    return this.speech === 'colyseus' ? this.mapping.reconnectTimeout : 0;
+  }
+
+  protected dropped(): void {
+    SocketRoom.service.dropped(this);
+  }
+
+  protected returned(): void {
     SocketRoom.service.returned(this);
   }
 
-  /** A client that comes back before its old connection is known to be cut does not wait for that. */
-  override hasReservedSeat(sessionId: string, token?: string): boolean {
-    const has = super.hasReservedSeat(sessionId, token);
-    const { client } = this;
-    if (has && token !== undefined && client?.reconnectionToken === token) this.connection?.terminate();
-    return has;
-  }
-
-  /** The seat of a client that comes back by `client.reconnect()`. */
-  seatOf(token: string): Seat | null {
-    const held = internals(this)._reconnections[token]?.[0];
-    const sessionId = held ?? this.clients.find((client) => client.reconnectionToken === token)?.sessionId;
-    if (sessionId === undefined || this.closing) return null;
-    return { name: this.mapping.name, roomId: this.roomId, sessionId, processId: matchMaker.processId };
+  protected overflown(): void {
+    this.close(CloseCode.heldOverflow, 'BATON_HELD_OVERFLOW');
   }
 
   /** A peer has lost its connection, or is back. */
@@ -177,24 +144,6 @@ export class SocketRoom extends Room implements HostedSocket {
 
   override onMigrated({ from }: { from: string }): void {
     SocketRoom.service.arrived(this, from);
-  }
-
-  private get client(): RoomClient | undefined {
-    return this.clients[0] as RoomClient | undefined;
-  }
-
-  get connection(): Connection | undefined {
-    return this.clients[0]?.ref as Connection | undefined;
-  }
-
-  get gone(): boolean {
-    const { client, absence } = this;
-    if (this.closing) return true;
-    return client === undefined ? absence === undefined : client.state === ClientState.LEAVING;
-  }
-
-  get crowded(): boolean {
-    return this.absence?.full ?? false;
   }
 
   get tenant(): string {
@@ -351,24 +300,10 @@ export class SocketRoom extends Room implements HostedSocket {
     else if (this.speech === 'baton.v1') this.connection?.send(eventText(event, payload), TEXT);
   }
 
-  private message(type: string, value: unknown): void {
-    if (this.absence) this.keep(this.absence, frameOf(type, value));
-    else if (value instanceof Uint8Array) this.client?.sendBytes(type, value);
-    else this.client?.send(type, value);
-  }
-
-  private keep(absence: Absence, frame: Uint8Array): void {
-    if (this.closing || absence.keep(frame)) return;
-    this.close(CloseCode.heldOverflow, 'BATON_HELD_OVERFLOW');
-  }
-
   private frame(frame: Uint8Array): void {
     const { client, absence } = this;
-    if (absence) {
-      this.keep(absence, frame);
-      return;
-    }
-    if (!client) return;
+    if (absence) this.keep(frame);
+    if (absence || !client) return;
     if (client.state === ClientState.JOINED) {
       client.raw(frame);
       return;
@@ -398,24 +333,9 @@ export class SocketRoom extends Room implements HostedSocket {
     this.close(closeCode, reason);
   }
 
-  /** Nothing that its client still says counts. */
   private close(closeCode: number, reason: string): void {
-    this.closing = true;
     this.dropHeld(); // the answer to the farewell has to be read
-    if (this.absence) {
-      this.closedWith = closeCode;
-      this.giveUp();
-    }
-    this.client?.leave(closeCode, reason);
-  }
-
-  /** Its client need not come back. */
-  private giveUp(): void {
-    const { _reconnections, _reservedSeatTimeouts } = internals(this);
-    for (const [sessionId, seat] of Object.values(_reconnections)) {
-      clearTimeout(_reservedSeatTimeouts[sessionId]);
-      seat.reject(false);
-    }
+    this.dismissClient(closeCode, reason);
   }
 
   // --- links
@@ -481,6 +401,6 @@ Object.defineProperty(SocketRoom.prototype, '_onMessage', {
   value(this: SocketRoom, client: RoomClient, frame: Buffer, isBinary: boolean) {
     if (this.hear(client, frame, isBinary)) return;
     stockOnMessage.call(this, client, frame);
-    if (this.absence && client.state === ClientState.JOINED) this.returned();
+    this.listens();
   },
 });
