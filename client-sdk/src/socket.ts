@@ -10,6 +10,10 @@ export type SocketEvents<Message = Data> = {
   linked: (peers: readonly string[]) => void;
   /** A message of a peer; bytes come as Uint8Array. */
   message: (data: Message) => void;
+  /** A peer has lost its connection, and may come back; what is sent to it waits. */
+  'peer-drop': (peer: string) => void;
+  /** It has come back. */
+  'peer-back': (peer: string) => void;
   /** A peer is gone for good. */
   'peer-left': (peer: string) => void;
   /** Something did not work; the socket is still open unless `close` follows. */
@@ -39,6 +43,8 @@ export class BatonSocket<Message = Data> extends Emitter<SocketEvents<Message>> 
       this.linkedTo = peers;
       this.emit('linked', this.peers);
     });
+    room.onMessage('peer-drop', ({ peer }: { peer: string }) => this.emit('peer-drop', peer));
+    room.onMessage('peer-back', ({ peer }: { peer: string }) => this.emit('peer-back', peer));
     room.onMessage('peer-left', ({ peer }: { peer: string }) => {
       this.linkedTo = this.linkedTo.filter((id) => id !== peer);
       this.emit('peer-left', peer);
