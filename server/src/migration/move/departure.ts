@@ -72,7 +72,7 @@ export class Departure {
   }
 
   /** The room in the form in which the target takes it. */
-  message(epoch: number) {
+  message(epoch: number, group: string[]) {
     return {
       roomId: this.roomId,
       epoch,
@@ -81,6 +81,7 @@ export class Departure {
       frozenAt: this.frozenAt,
       executed: this.executed,
       sessions: this.sessions,
+      group,
     };
   }
 

@@ -70,6 +70,8 @@ export const commitSchema = z.object({
         frozenAt: z.number(),
         /** Sessions of its connections, in the order in which the carrier brings them. */
         sessions: z.array(z.string().max(128)).max(10_000),
+        /** Rooms that are restored all, or none. */
+        group: z.array(roomId).max(10_000),
       }),
     )
     .min(1)

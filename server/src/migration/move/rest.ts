@@ -16,6 +16,13 @@ export function overdueError({ room, roomId, since }: Departure): BatonError {
   return roomBusy({ roomId, ms: Math.round((nowMicros() - since) / 1000), reason });
 }
 
+/** Why a room does not move whose group stays: for the same reason, unless that ends by itself. */
+export function companyError({ roomId, since }: Departure, error: BatonError): BatonError {
+  if (error.code !== 'BATON_ROOM_DISPOSING') return error;
+  const ms = Math.round((nowMicros() - since) / 1000);
+  return roomBusy({ roomId, ms, reason: 'a room that it moves with is being disposed' });
+}
+
 /** Resolves when the room rests, or soon when others of its group are what is waited for; one wait at a time. */
 export function restOrWait(departure: Departure, deadline: number): Promise<void> {
   departure.rest ??= (isResting(departure) ? wait(GROUP_LOOK_MS) : quiesce(departure.room, deadline))

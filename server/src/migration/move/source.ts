@@ -18,7 +18,7 @@ import { Forwarding } from './forwarding.ts';
 import { inspect, inspectAgain } from './inspection.ts';
 import { type Attempt, prepareShells, sendAhead } from './preparation.ts';
 import { type CommitReply, METHODS, nowMicros, PROTOCOL_VERSION } from './protocol.ts';
-import { isResting, overdueError, restOrWait, toError, unreachable } from './rest.ts';
+import { companyError, isResting, overdueError, restOrWait, toError, unreachable } from './rest.ts';
 import type { MoveOutcome, MoveResult } from './result.ts';
 import { askWhoRuns } from './uncertain.ts';
 
@@ -31,8 +31,10 @@ export interface MoveOptions {
   /** How long a room may take to come to rest (ms). */
   quiesceMs: number;
   /** Rooms that are frozen in one go or not yet, the room itself among them. */
-  groupOf?: (roomId: string) => string[];
+  groupOf?: GroupOf;
 }
+
+type GroupOf = (roomId: string) => string[];
 
 export class MoveSource {
   private readonly context: MoveContext;
@@ -63,7 +65,7 @@ export class MoveSource {
     const attempt = this.attempt(target, (outcome) => outcomes.push(outcome));
     await this.context.ownership.reclaimed(roomIds, options.quiesceMs);
     const span = traced('move', 'INTERNAL', { 'baton.rooms': roomIds.length, 'baton.to': target.id });
-    await this.carryOut(this.beginAll(roomIds, attempt), attempt, outcomes, options);
+    await this.carryOut(roomIds, attempt, outcomes, options);
     for (const outcome of outcomes) count(outcome);
     const failed = outcomes.find((outcome) => 'error' in outcome);
     span?.end(failed?.error);
@@ -71,28 +73,48 @@ export class MoveSource {
   }
 
   private async carryOut(
-    moving: Departure[],
+    roomIds: string[],
     attempt: Attempt,
     outcomes: MoveOutcome[],
     options: MoveOptions,
   ): Promise<void> {
-    if (moving.length === 0) return;
-    moving = await prepareShells(this.context, attempt, moving);
-    moving = await sendAhead(this.context, attempt, moving);
-    const deadline = Date.now() + options.quiesceMs;
-    for (const departure of moving) departure.advance('quiescing');
     const groupOf = options.groupOf ?? ((roomId: string) => [roomId]);
+    const whole = (departures: Departure[]) => this.keepWhole(attempt, departures, outcomes, groupOf);
+    const known = new Set(roomIds);
+    let moving = await this.prepare(attempt, roomIds, whole);
+    const deadline = Date.now() + options.quiesceMs;
     while (moving.length > 0) {
       await Promise.race(moving.map((d) => restOrWait(d, deadline)));
+      const joined = moving.flatMap((d) => groupOf(d.roomId)).filter((roomId) => !known.has(roomId));
+      if (joined.length > 0) {
+        for (const roomId of joined) known.add(roomId);
+        moving.push(...(await this.prepare(attempt, [...new Set(joined)], whole)));
+        continue;
+      }
+      moving = whole(moving);
       // one synchronous stretch: what rests now is frozen now, groups only as a whole
       const rests = new Set(moving.filter(isResting).map((d) => d.roomId));
       const resting = moving.filter((d) =>
         groupOf(d.roomId).every((id) => rests.has(id) || !moving.some((m) => m.roomId === id)),
       );
       moving = moving.filter((d) => !resting.includes(d));
-      if (resting.length > 0) moving.push(...(await this.transfer(attempt, resting, outcomes)));
+      if (resting.length > 0) moving.push(...(await this.transfer(attempt, resting, outcomes, groupOf)));
       moving = this.dropOverdue(attempt, moving, deadline);
     }
+  }
+
+  /** @param whole leaves out those whose group does not move */
+  private async prepare(
+    attempt: Attempt,
+    roomIds: string[],
+    whole: (departures: Departure[]) => Departure[],
+  ): Promise<Departure[]> {
+    const { context } = this;
+    let begun = whole(this.beginAll(roomIds, attempt));
+    if (begun.length > 0) begun = whole(await prepareShells(context, attempt, begun));
+    if (begun.length > 0) begun = whole(await sendAhead(context, attempt, begun));
+    for (const departure of begun) departure.advance('quiescing');
+    return begun;
   }
 
   /** Everything a move does before it would stop a room; then the target throws its shells away. */
@@ -166,6 +188,24 @@ export class MoveSource {
     return toError(departure.roomId, error);
   }
 
+  /** Of a group all rooms move, or none. @returns those that may go on */
+  private keepWhole(
+    attempt: Attempt,
+    moving: Departure[],
+    outcomes: MoveOutcome[],
+    groupOf: GroupOf,
+  ): Departure[] {
+    const failed = new Map(
+      outcomes.flatMap((outcome) => ('error' in outcome ? [[outcome.roomId, outcome.error] as const] : [])),
+    );
+    if (failed.size === 0) return moving;
+    return moving.filter((departure) => {
+      const stays = groupOf(departure.roomId).find((roomId) => failed.has(roomId));
+      if (stays !== undefined) attempt.fail(departure, companyError(departure, failed.get(stays)!));
+      return stays === undefined;
+    });
+  }
+
   private dropOverdue(attempt: Attempt, moving: Departure[], deadline: number): Departure[] {
     const overdue = moving.filter((d) => Date.now() >= deadline || internals(d.room)._internalState === 2);
     for (const departure of overdue) attempt.fail(departure, overdueError(departure));
@@ -177,10 +217,12 @@ export class MoveSource {
     attempt: Attempt,
     resting: Departure[],
     outcomes: MoveOutcome[],
+    groupOf: GroupOf,
   ): Promise<Departure[]> {
     const { context } = this;
     const { transferId, target } = attempt;
-    const { frozen, again } = this.freezeAll(attempt, resting);
+    const groups = new Map(resting.map(({ roomId }) => [roomId, groupOf(roomId)]));
+    const { frozen, again } = this.freezeAll(attempt, resting, groups);
     if (frozen.length === 0) return again;
     context.gates.presence.cut(
       transferId,
@@ -188,7 +230,7 @@ export class MoveSource {
     );
     const sent = nowMicros();
     const connections = frozen.flatMap((d) => d.connections);
-    const rooms = frozen.map((d) => d.message(context.ownership.epoch(d.roomId) ?? 0));
+    const rooms = frozen.map((d) => d.message(context.ownership.epoch(d.roomId) ?? 0, groups.get(d.roomId)!));
     for (const departure of frozen) departure.advance('transferring');
     let replies: CommitReply;
     try {
@@ -218,15 +260,21 @@ export class MoveSource {
     return again;
   }
 
-  private freezeAll(attempt: Attempt, resting: Departure[]): { frozen: Departure[]; again: Departure[] } {
-    const frozen: Departure[] = [];
+  private freezeAll(
+    attempt: Attempt,
+    resting: Departure[],
+    groups: ReadonlyMap<string, string[]>,
+  ): { frozen: Departure[]; again: Departure[] } {
+    let frozen: Departure[] = [];
     const again: Departure[] = [];
+    const failed = new Set<string>();
     for (const departure of resting) {
       try {
         inspectAgain(this.context, departure, attempt.target.id);
         this.freeze(attempt.transferId, departure);
         frozen.push(departure);
       } catch (error) {
+        failed.add(departure.roomId);
         if (departure.state === 'frozen') this.thaw(departure);
         if (error instanceof BatonError && error.code === 'BATON_CONNECTION_GONE') {
           // the last patch told us that a client is gone: once it has left, the room rests again
@@ -237,6 +285,16 @@ export class MoveSource {
           attempt.fail(departure, error);
         }
       }
+    }
+    if (failed.size > 0) {
+      frozen = frozen.filter((departure) => {
+        if (!groups.get(departure.roomId)!.some((roomId) => failed.has(roomId))) return true;
+        this.thaw(departure);
+        departure.advance('quiescing');
+        departure.forgetConnections();
+        again.push(departure);
+        return false;
+      });
     }
     return { frozen, again };
   }

@@ -160,6 +160,16 @@ export class MoveTarget {
     }
     // every descriptor is a connection's or closed by now
     for (const { fd } of connections.splice(0).slice(next)) libc.close(fd);
+    const failed = new Map(replies.map(({ roomId, error }) => [roomId, error]));
+    for (const room of restored.splice(0)) {
+      const { roomId, group } = room.entry;
+      const other = group.find((id) => failed.has(id));
+      if (other === undefined) restored.push(room);
+      else {
+        this.giveUp(room);
+        replies.push({ roomId, error: failed.get(other)! });
+      }
+    }
     const switching = nowMicros();
     const outcomes = await this.switchOwner(
       message.from,
