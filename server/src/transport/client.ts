@@ -108,9 +108,13 @@ export class BatonClient implements Client, ClientPrivate {
     return this.ref.readyState;
   }
 
-  /** Rooms put what a client sent into the reason, so one that is too long is cut and no error. */
+  /**
+   * Rooms put what a client sent into the reason, so one that is too long is cut and no error. A connection that was
+   * lent to the room goes back instead of being closed.
+   */
   leave(code?: number, data?: string): void {
-    this.ref.close(code, data && fitting(data));
+    const reason = data && fitting(data);
+    if (!this.ref.goHome(this, code, reason)) this.ref.close(code, reason);
   }
 
   /** @deprecated use `leave()` */

@@ -44,6 +44,8 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
   /** The sub-protocol that was agreed on; empty when none. */
   protocol = '';
   remoteAddress: string | undefined;
+  /** Id of the room to which it goes back when the one that it was lent to is done with it. */
+  home: string | undefined;
   /** Pings sent since the last pong. */
   pingCount = 0;
   /** Bytes taken from the kernel since the upgrade. */
@@ -176,6 +178,17 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
       this.sendClose(closePayload(WireCode.TRY_AGAIN_LATER, 'joins too slowly'), HURRIED_CLOSE_MS);
     }
     return false;
+  }
+
+  /** Another room's client has it from now on. */
+  lend(home: string | undefined): void {
+    this.home = home;
+    this.kept = 0;
+  }
+
+  /** The client's room closes it. @returns whether it went back to its home instead */
+  goHome(client: object, code: number | undefined, reason: string | undefined): boolean {
+    return this.home !== undefined && this.endpoint.onLentLeft(client, code, reason);
   }
 
   /** Begins the closing handshake (RFC 6455 §7.1.2). @throws TypeError for a code that may not be sent */
@@ -319,6 +332,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     this.readyState = ReadyState.CLOSED;
     this.endpoint.onGone(this);
     this.emit('close', this.closeCode, this.closeReason);
+    if (this.home !== undefined) this.endpoint.onLentClosed(this, this.closeCode);
   }
 
   // --- what the reader finds in it
@@ -473,6 +487,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
       kept: this.kept,
       remoteAddress: this.remoteAddress,
       protocol: this.protocol,
+      home: this.home,
     };
     return record;
   }
@@ -493,6 +508,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     this.kept = record.kept;
     this.remoteAddress = record.remoteAddress;
     this.protocol = record.protocol;
+    this.home = record.home;
   }
 }
 

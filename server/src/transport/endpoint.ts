@@ -24,4 +24,8 @@ export interface Endpoint {
   onViolation(error: Error): void;
   /** The connection is over or forgotten. */
   onGone(connection: object): void;
+  /** A room closes its client on a connection that is lent. @returns whether that went home instead */
+  onLentLeft(client: object, code: number | undefined, reason: string | undefined): boolean;
+  /** A connection that is lent is closed, and its listeners have heard of it. */
+  onLentClosed(connection: object, code: number): void;
 }

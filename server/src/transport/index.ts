@@ -8,3 +8,4 @@ export type { BatonTransportOptions, ClientInfo, Verdict, VerifyClient } from '.
 export type { ConnectionRecord, UpgradeRecord } from './record.ts';
 export { BatonTransport, type Route } from './transport.ts';
 export type { Arrival, PendingUpgrade } from './upgrade.ts';
+export type { Lender, Visits } from './visits.ts';

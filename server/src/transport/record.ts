@@ -35,6 +35,8 @@ export interface ConnectionRecord {
   remoteAddress?: string;
   /** The sub-protocol that was agreed on; empty when none. */
   protocol: string;
+  /** The room to which it goes back when the one that it is in is done with it. */
+  home?: string;
 }
 
 /** An upgrade request that another process is to answer. */

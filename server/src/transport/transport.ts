@@ -29,6 +29,7 @@ import { type BatonTransportOptions, refuseTls, type Settings, settingsOf } from
 import { Outbox } from './outbox.ts';
 import { assertVersion, type ConnectionRecord, type UpgradeRecord } from './record.ts';
 import { type Arrival, type PendingUpgrade, Upgrade } from './upgrade.ts';
+import { Visits } from './visits.ts';
 
 /** Which host has the room of an upgrade: this one, or another one to which it was handed. */
 export type Route = (roomId: string, upgrade: PendingUpgrade) => 'local' | Promise<'local' | 'handed'>;
@@ -46,6 +47,9 @@ export class BatonTransport extends Transport {
 
   /** Takes upgrades whose path begins with `prefix`; whatever it does with them is synchronous or caught. */
   reception: { prefix: string; take(arrival: Arrival): void } | undefined;
+
+  /** Connections that are lent to rooms. */
+  readonly visits = new Visits(() => Connection.absent(this.endpoint));
 
   private readonly settings: Settings;
   private readonly endpoint: Endpoint & { outbox: Outbox };
@@ -67,6 +71,8 @@ export class BatonTransport extends Transport {
       slowReader: settings.slowReader,
       closeTimeoutMs: settings.closeTimeout,
       onViolation: printConnectionError,
+      onLentLeft: (client, code, reason) => this.visits.leave(client as BatonClient, code, reason),
+      onLentClosed: (connection, code) => this.visits.closed(connection as Connection, code),
       onGone: (connection) => this.connections.delete(connection as Connection),
     };
     this.ownsServer = !settings.noServer;
@@ -162,6 +168,7 @@ export class BatonTransport extends Transport {
 
   /** The other process has the connection: closes our descriptor; no close frame, no FIN, no events. */
   forget(client: BatonClient): void {
+    this.visits.forget(client);
     client.ref.forget();
   }
 
@@ -169,7 +176,9 @@ export class BatonTransport extends Transport {
   adopt(fd: number, record: ConnectionRecord, sessionId: string): BatonClient {
     const connection = Connection.adopt(this.endpoint, fd, record);
     this.watch(connection);
-    return new BatonClient(sessionId, connection);
+    const client = new BatonClient(sessionId, connection);
+    this.visits.arrive(client);
+    return client;
   }
 
   /** Reads and writes from now on. Messages whose bytes were read before are delivered before it returns. */
