@@ -208,6 +208,38 @@ test('the room that peers are to get is that of whoever said so first, and goes 
   expect([a, b, c, d].map(({ link }) => link?.room)).toEqual([arena, arena, arena, arena]);
 });
 
+test('a link has one room, whoever makes one, and another one when that is past', async () => {
+  const arena = { name: 'arena', options: { map: 3 } };
+  const other = { name: 'other', options: {} };
+  const a = await one.settle('a', { peers: ['b'], room: arena });
+  const b = await two.settle('b', {});
+  await cluster.idle();
+  const { id } = a.link!;
+  const rooms = () => [a.link?.room, b.link?.room];
+  const given = await Promise.all([
+    one.linking.giveRoom(a, id, 'r1'),
+    two.linking.giveRoom(b, id, 'r2'),
+    two.linking.giveRoom(b, id, 'r3'),
+  ]);
+  expect(new Set(given).size).toBe(1);
+  const [made] = given;
+  await one.linking.settle(a, { room: other }, 0); // it has one
+  await one.linking.withdrawRoom(a, id); // it is made
+  await cluster.idle();
+  expect(rooms()).toEqual(Array(2).fill({ ...arena, id: made }));
+  await two.linking.settle(b, { room: other, past: 'r0' }, 0);
+  await cluster.idle();
+  expect(rooms()).toEqual(Array(2).fill({ ...arena, id: made }));
+  await two.linking.settle(b, { room: other, past: made! }, 0);
+  await cluster.idle();
+  expect(rooms()).toEqual([other, other]);
+  await two.linking.withdrawRoom(b, id);
+  await cluster.idle();
+  expect([...rooms(), await one.linking.giveRoom(a, id, 'r4')]).toEqual([undefined, undefined, undefined]);
+  const c = await one.settle('c', { room: arena });
+  expect(c.errors).toEqual(['BATON_LINK_STALE']);
+});
+
 describe('when the store', () => {
   test('has lost its records, sockets are put back with their links', async () => {
     const rooms = [await one.settle('a', {}), await two.settle('b', { peers: ['a'] })];

@@ -52,6 +52,38 @@ function fulfil(draft: Draft, at: At, wish: Wish, waitMs: number): void {
   if (wish.alias !== undefined) name(draft, socketId, wish.alias);
   if (wish.group) join(draft, at, wish.group, wish.room, waitMs);
   else if (wish.peers && wish.peers.length > 0) pair(draft, at, [...new Set(wish.peers)], wish.room, waitMs);
+  else if (wish.room) furnish(draft, socketId, wish.room, wish.past);
+}
+
+/** Peers are to get a room; of several the first one named counts. */
+function furnish(
+  draft: Draft,
+  socketId: string,
+  room: NonNullable<Wish['room']>,
+  past: string | undefined,
+): void {
+  const me = draft.socket(socketId)!;
+  if (!isLinked(draft, me)) throw linkStale({ socketId, reason: 'it has no peer to be in a room with' });
+  const link = draft.link(me.link!)!;
+  if (!link.room || (past !== undefined && link.room.id === past)) draft.putLink(me.link!, { ...link, room });
+}
+
+/**
+ * A room was made for a link.
+ * @returns the one that the link has: the first one made; undefined when it is to have none any more
+ */
+export function giveRoom(draft: Draft, linkId: string, roomId: string): string | undefined {
+  const link = draft.link(linkId);
+  if (!link?.formed || !link.room) return undefined;
+  if (link.room.id !== undefined) return link.room.id;
+  draft.putLink(linkId, { ...link, room: { ...link.room, id: roomId } });
+  return roomId;
+}
+
+/** The room of a link cannot be made. */
+export function withdrawRoom(draft: Draft, linkId: string): void {
+  const link = draft.link(linkId);
+  if (link?.room && link.room.id === undefined) draft.putLink(linkId, { ...link, room: undefined });
 }
 
 function name(draft: Draft, socketId: string, alias: string): void {

@@ -5,11 +5,22 @@ import { randomUUID } from 'node:crypto';
 import { asBatonError, type BatonError, linkGone, socketNotFound } from '../../errors.ts';
 import type { Store } from '../../store/index.ts';
 import type { Log } from '../../telemetry/index.ts';
-import { close, expire, give, type Known, restore, serve, want } from './decisions.ts';
+import {
+  close,
+  expire,
+  give,
+  giveRoom,
+  type Known,
+  restore,
+  serve,
+  want,
+  withdrawRoom,
+} from './decisions.ts';
 import type { Draft } from './draft.ts';
 import { Ledger, Uncertain } from './ledger.ts';
 import {
   aliasKey,
+  linkKey,
   MAX_WAITING,
   socketKey,
   socketSchema,
@@ -161,6 +172,20 @@ export class Linking {
       want(draft, at, ask),
     );
     if (refused) throw refused;
+  }
+
+  /**
+   * A room was made for the link of a socket.
+   * @returns the one that the link has now; undefined when it has ended, or is to have none
+   * @throws BATON_STORE_UNAVAILABLE; then it may have it all the same
+   */
+  giveRoom(room: LinkedRoom, linkId: string, roomId: string): Promise<string | undefined> {
+    return this.decide(room, [linkKey(room.tenant, linkId)], (draft) => giveRoom(draft, linkId, roomId));
+  }
+
+  /** No room can be made for the link of a socket. @throws BATON_STORE_UNAVAILABLE */
+  withdrawRoom(room: LinkedRoom, linkId: string): Promise<void> {
+    return this.decide(room, [linkKey(room.tenant, linkId)], (draft) => withdrawRoom(draft, linkId));
   }
 
   private async find(tenant: string, socketId: string): Promise<void> {

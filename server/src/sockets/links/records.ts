@@ -7,7 +7,12 @@ export const MAX_MEMBERS = 16;
 /** Sockets that may wait for the same one. */
 export const MAX_WAITING = 64;
 
-const roomSchema = z.object({ name: z.string(), options: z.unknown().optional() });
+const roomSchema = z.object({
+  name: z.string(),
+  options: z.unknown().optional(),
+  /** The room, once it is made. */
+  id: z.string().optional(),
+});
 
 export const socketSchema = z.object({
   tenant: z.string(),
@@ -71,6 +76,8 @@ export interface Wish {
   unlink?: boolean;
   /** What the peers get when they are linked. */
   room?: z.infer<typeof roomSchema>;
+  /** The link's room that everybody has left: another one may take its place. */
+  past?: string;
 }
 
 /** The part of a function's answer, or of a request, that is about links. */
@@ -91,7 +98,7 @@ export function wishOf({ peer, peers, group, size, alias, unlink, room }: LinkAc
   if (group !== undefined && size !== undefined) wish.group = { name: group, size };
   if (alias !== undefined) wish.alias = alias;
   if (unlink) wish.unlink = true;
-  if (room) wish.room = room;
+  if (room) wish.room = { name: room.name, options: room.options };
   return wish;
 }
 
