@@ -246,6 +246,16 @@ export const linkForeign = define(
   404,
   'Socket {peer} belongs to another tenant than socket {socketId}, which is told that it is gone.',
 );
+export const roomUnsupported = define(
+  'BATON_ROOM_UNSUPPORTED',
+  422,
+  'There is no room "{roomName}" for these peers: one of them speaks plain WebSocket.',
+);
+export const roomFailed = define(
+  'BATON_ROOM_FAILED',
+  502,
+  'The room "{roomName}" is not for this socket: {reason}',
+);
 export const notLinked = define(
   'BATON_NOT_LINKED',
   409,

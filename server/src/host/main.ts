@@ -134,7 +134,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     log: hostLog,
     groupOf: (roomId) => sockets.groupOf(roomId),
   });
-  sockets.useMigrator(migrator);
+  sockets.useMigrator(migrator, app.transport);
   const routing: Routing = new Routing({
     host: id,
     migrator,

@@ -18,6 +18,8 @@ export const CloseCode = {
   receiveOverflow: 4018,
   /** The control API closed it, without a code of its own. */
   deleted: 4019,
+  /** The client was not let into the room of its link; its socket stays open. */
+  roomRefused: 4020,
 } as const;
 
 /** Why a socket has closed, as the close function is told. */

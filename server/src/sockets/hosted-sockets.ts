@@ -14,7 +14,7 @@ import { keepUnlisted, type Migrator, registerMovable, trackOf } from '../migrat
 import type { HostRecord, Store } from '../store/index.ts';
 import { counters, type Log } from '../telemetry/index.ts';
 import { SocketQuota, type Tenants, type Tokens } from '../tenants/index.ts';
-import type { Arrival } from '../transport/index.ts';
+import type { Arrival, BatonTransport } from '../transport/index.ts';
 import { Backlog } from './backlog.ts';
 import { Calling } from './calling.ts';
 import { closeReason } from './close-codes.ts';
@@ -22,6 +22,7 @@ import { Directory, type SocketQuery } from './directory.ts';
 import { Gathering, type LinkActions, Linking, type Wish, wishOf } from './links/index.ts';
 import { Opening, type Request } from './opening.ts';
 import { AWAY, Reach } from './reach.ts';
+import { LinkRooms } from './rooms.ts';
 import { type Entry, Roster } from './roster.ts';
 import type { HostedSocket, Player, SocketService } from './service.ts';
 import { SOCKET_ROOM, SocketRoom } from './socket-room.ts';
@@ -59,7 +60,7 @@ export interface HostedSocketsOptions {
 /** Secrets of a tenant that has none. */
 const UNSIGNED: readonly string[] = [];
 /** Methods of a socket's room that hosts may call. */
-const ROOM_METHODS = new Set(['learn', 'wish', 'tenantOf', 'noticed', 'seatOf']);
+const ROOM_METHODS = new Set(['learn', 'wish', 'tenantOf', 'noticed', 'seatOf', 'lost']);
 /** How long a host that stops waits for close calls that are under way. */
 const SHUTDOWN_MS = 5_000;
 /** … and then for the store to have what was not delivered. */
@@ -79,6 +80,7 @@ export class HostedSockets implements SocketService {
   private readonly opening: Opening;
   private readonly linking: Linking;
   private readonly gathering: Gathering<HostedSocket>;
+  private readonly rooms: LinkRooms;
   private migrator: Migrator | undefined;
   private readonly caller: Caller;
   private readonly calling: Calling;
@@ -108,7 +110,7 @@ export class HostedSockets implements SocketService {
       host,
       hosts: () => store.hosts(),
       reach: this.reach,
-      rooms: () => this.rooms(),
+      rooms: () => this.own(),
       epoch: options.epoch,
       mappings,
       tickets: this.tickets,
@@ -139,6 +141,15 @@ export class HostedSockets implements SocketService {
       move: (socketIds, to) => this.moveTogether(socketIds, to),
     });
     this.backlog = new Backlog(log);
+    this.rooms = new LinkRooms({
+      host,
+      store,
+      log,
+      linking: this.linking,
+      local,
+      move: (socketIds, to) => this.moveTogether(socketIds, to),
+      call: (socketId, method, args) => this.reach.call(socketId, method, args),
+    });
     this.roster = new Roster(host, (socketId) => options.epoch(socketId));
     const letters = new DeadLetters(store.presence);
     this.caller = new Caller({
@@ -178,12 +189,13 @@ export class HostedSockets implements SocketService {
     this.opening.take(arrival);
   }
 
-  useMigrator(migrator: Migrator): void {
+  useMigrator(migrator: Migrator, transport: BatonTransport): void {
     this.migrator = migrator;
+    this.rooms.use(migrator, transport);
   }
 
   private async moveTogether(socketIds: string[], to: string): Promise<void> {
-    for (const outcome of await this.migrator!.moveTogether(socketIds, to))
+    for (const outcome of await this.migrator!.moveTogether(this.closure(socketIds), to))
       if ('error' in outcome) throw outcome.error;
   }
 
@@ -224,11 +236,22 @@ export class HostedSockets implements SocketService {
     return this.caller.openCircuits;
   }
 
-  /** Linked sockets move together. */
+  /** Linked sockets move together, and with the rooms that their clients are in. */
   groupOf(roomId: string): string[] {
+    return this.closure([roomId]);
+  }
+
+  private closure(roomIds: string[]): string[] {
+    const group = new Set(roomIds);
+    // those that are added come by, too
+    for (const id of group) for (const next of this.beside(id)) group.add(next);
+    return [...group];
+  }
+
+  private beside(roomId: string): string[] {
     const room = this.local(roomId);
-    const with_ = (id: string) => this.local(id)?.link?.id === room?.link?.id;
-    return [roomId, ...(room?.peers.filter(with_) ?? [])];
+    const peers = room?.peers.filter((id) => this.local(id)?.link?.id === room.link?.id) ?? [];
+    return [...peers, ...this.rooms.beside(roomId)];
   }
 
   private async authenticate({ tenant, mapping, token }: Request): Promise<Player> {
@@ -312,6 +335,8 @@ export class HostedSockets implements SocketService {
   }
 
   private settle(room: HostedSocket, wish: Wish): void {
+    const past = wish.room && this.rooms.past(room);
+    if (past !== undefined) wish.past = past;
     this.follow(room, this.linking.settle(room, wish, room.mapping.waitTimeout));
   }
 
@@ -379,6 +404,7 @@ export class HostedSockets implements SocketService {
     if (current) this.adopt(room, current);
     this.inBackground(this.listed(this.roster.moved(room, from)));
     this.relinked(room);
+    this.rooms.arrived(room);
     this.calling.arrived(room);
     // it may not have been told meanwhile
     this.inBackground(this.linking.sync(room).catch((error) => this.notLookedUp(room.roomId, error)));
@@ -403,7 +429,7 @@ export class HostedSockets implements SocketService {
   }
 
   /** Sockets of this host. */
-  private *rooms(): Generator<SocketRoom> {
+  private *own(): Generator<SocketRoom> {
     for (const roomId of this.options.owned()) {
       const room = matchMaker.getLocalRoomById(roomId) as unknown;
       // its mapping is what a room gets before it has a player
@@ -413,13 +439,13 @@ export class HostedSockets implements SocketService {
 
   private held(): Map<string, number> {
     const counts = new Map<string, number>();
-    for (const { mapping } of this.rooms()) counts.set(mapping.tenant, (counts.get(mapping.tenant) ?? 0) + 1);
+    for (const { mapping } of this.own()) counts.set(mapping.tenant, (counts.get(mapping.tenant) ?? 0) + 1);
     return counts;
   }
 
   /** A mapping has another version. */
   private updated(tenant: string, name: string, mapping: Mapping): void {
-    for (const room of this.rooms()) {
+    for (const room of this.own()) {
       if (room.mapping.tenant !== tenant || room.mapping.name !== name || !this.local(room.roomId)) continue;
       if (this.adopt(room, mapping)) this.inBackground(this.listed(this.roster.add(room)));
     }
@@ -435,6 +461,19 @@ export class HostedSockets implements SocketService {
   relinked(room: HostedSocket): void {
     this.linking.watch(room);
     this.gathering.begin(room);
+    this.rooms.due(room);
+  }
+
+  enter(room: HostedSocket): void {
+    this.rooms.enter(room);
+  }
+
+  recall(room: HostedSocket, code: number, reason: string): void {
+    this.rooms.recall(room, code, reason);
+  }
+
+  orphaned(room: HostedSocket, code: number): void {
+    this.rooms.orphaned(room, code);
   }
 
   private notLookedUp(socketId: string, error: unknown): void {

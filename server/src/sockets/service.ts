@@ -1,4 +1,5 @@
 import type { Client } from '@colyseus/core';
+import type { RoomClient } from '../colyseus/room-internals.ts';
 import type { BatonError } from '../errors.ts';
 import type { Mapping } from '../mappings/index.ts';
 import type { Connection } from '../transport/index.ts';
@@ -22,6 +23,14 @@ export interface Seat {
   roomId: string;
   sessionId: string;
   processId: string;
+}
+
+/** The room of its link, as far as a socket's client has got. */
+export interface Visit {
+  roomId: string;
+  /** Its seat in that room. */
+  sessionId: string;
+  state: 'offered' | 'entering' | 'inside';
 }
 
 /** A hosted socket as the service sees it; its room. */
@@ -61,6 +70,19 @@ export interface HostedSocket extends LinkedRoom, GatheredRoom {
   dismiss(closeCode: number, reason: string, by: 'function' | 'deleted'): void;
   /** Who has closed it. */
   readonly dismissed: 'function' | 'deleted' | undefined;
+  visit: Visit | undefined;
+  /** The room that it was offered last. */
+  invited: string | undefined;
+  /** Its client is in the room, with its connection. */
+  readonly away: boolean;
+  /** Its client's session in its own room. */
+  readonly seat: string;
+  /** Gives its client's connection away, for the room. */
+  depart(): Connection;
+  /** Its client is back, or its connection is closed. @param left how it left the room */
+  comeHome(client: RoomClient, left: { code: number; reason: string }): void;
+  /** Its client cannot enter the room. */
+  stayHome(code: number, reason: string): void;
 }
 
 /** What a socket's room asks of the process it runs in. */
@@ -82,4 +104,10 @@ export interface SocketService {
   /** The socket has peers now, or has lost them. */
   changed(room: HostedSocket, change: 'linked' | 'unlinked', peers: string[]): void;
   local(socketId: string): HostedSocket | undefined;
+  /** Its client enters the room that it was offered. */
+  enter(room: HostedSocket): void;
+  /** Its client has to come back from the room that it is in. */
+  recall(room: HostedSocket, code: number, reason: string): void;
+  /** The connection of a client that is away is lost. */
+  orphaned(room: HostedSocket, code: number): void;
 }

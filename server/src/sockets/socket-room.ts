@@ -12,13 +12,15 @@ import {
 } from '../errors.ts';
 import type { Mapping } from '../mappings/index.ts';
 import { runNoLoops } from '../migration/index.ts';
+import { type Connection, ReadyState } from '../transport/index.ts';
+import { frameOf } from './absence.ts';
 import { Pause, waitFor } from './backpressure.ts';
 import { CallLine } from './call-line.ts';
 import { asServerError, CloseCode } from './close-codes.ts';
-import { isData, reservedType } from './frames.ts';
+import { ENTER, enteredRoom, isBack, isData, leftFrame, reservedType } from './frames.ts';
 import { news, type Truth, type Wish } from './links/index.ts';
 import { SeatRoom } from './seat-room.ts';
-import type { HostedSocket, Player, Seat, SocketService } from './service.ts';
+import type { HostedSocket, Player, Seat, SocketService, Visit } from './service.ts';
 import {
   eventText,
   Form,
@@ -36,6 +38,8 @@ import {
  */
 const MAX_HELD_BYTES = 64 * 1024;
 const RATE_WINDOW_MS = 1_000;
+/** Colyseus' code for whoever leaves by itself. */
+const CONSENTED = 4000;
 const TEXT = { binary: false };
 const BINARY = { binary: true };
 
@@ -70,6 +74,16 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
   attributes: Record<string, unknown> | undefined;
   readonly calls = new CallLine();
   dismissed: HostedSocket['dismissed'] = undefined;
+  visit: Visit | undefined;
+  invited: string | undefined;
+  seat = '';
+  /** By which its client comes back when its network fails. */
+  seatToken = '';
+  /** Until its client has heard that it is back it speaks to the room that it was in. */
+  strays = false;
+  /** What its client is to hear when it is back. */
+  news: Uint8Array[] = [];
+  newsBytes = 0;
   /** What was not yet passed on, in order. */
   held: Held[] = [];
   heldBytes = 0;
@@ -146,6 +160,14 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
     SocketRoom.service.arrived(this, from);
   }
 
+  get away(): boolean {
+    return this.visit?.state === 'inside';
+  }
+
+  override get gone(): boolean {
+    return this.away ? this.closing : super.gone;
+  }
+
   get tenant(): string {
     return this.mapping.tenant;
   }
@@ -176,6 +198,10 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
   /** @returns whether the frame was data, or is done with; everything else stays Colyseus' business */
   hear(client: RoomClient, frame: Uint8Array, isBinary: boolean): boolean {
     if (this.closing || client.state === ClientState.LEAVING) return true;
+    if (this.strays) {
+      this.strays = !isBack(frame);
+      return true;
+    }
     if (!this.withinRate()) return true;
     if (this.speech !== 'colyseus') this.takePlain(frame, isBinary);
     else if (isData(frame)) this.takeFrame(frame);
@@ -193,7 +219,15 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
   private takeFrame(frame: Uint8Array): void {
     const type = reservedType(frame);
     if (type === undefined) this.take(frame, Form.colyseus);
+    else if (type === ENTER && this.visit) this.enter(frame, this.visit);
     else this.report(messageReserved({ type }));
+  }
+
+  /** One that enters a room which is no longer offered hears of the next one. */
+  private enter(frame: Uint8Array, visit: Visit): void {
+    if (visit.state !== 'offered' || enteredRoom(frame) !== visit.roomId) return;
+    visit.state = 'entering';
+    SocketRoom.service.enter(this);
   }
 
   /** Data, which go where the mapping says. */
@@ -300,9 +334,15 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
     else if (this.speech === 'baton.v1') this.connection?.send(eventText(event, payload), TEXT);
   }
 
+  protected override message(type: string, value: unknown): void {
+    if (this.away) this.keepNews(frameOf(type, value));
+    else super.message(type, value);
+  }
+
   private frame(frame: Uint8Array): void {
     const { client, absence } = this;
-    if (absence) this.keep(frame);
+    if (this.away) this.keepNews(frame);
+    else if (absence) this.keep(frame);
     if (absence || !client) return;
     if (client.state === ClientState.JOINED) {
       client.raw(frame);
@@ -312,6 +352,20 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
     this.earlyBytes += frame.length;
     if (this.earlyBytes <= MAX_HELD_BYTES) client.enqueueRaw(Uint8Array.from(frame));
     else this.end(CloseCode.heldOverflow, heldOverflow({ limit: MAX_HELD_BYTES }));
+  }
+
+  /** For a client that is in a room. @param frame lent */
+  private keepNews(frame: Uint8Array): void {
+    this.newsBytes += frame.length;
+    const full = this.newsBytes > MAX_HELD_BYTES && this.news.length > 0;
+    if (full) this.forgetNews(); // with them its client would be none the wiser: it is closed
+    this.news.push(Uint8Array.from(frame));
+    if (full) this.end(CloseCode.heldOverflow, heldOverflow({ limit: MAX_HELD_BYTES }));
+  }
+
+  private forgetNews(): void {
+    this.news = [];
+    this.newsBytes = 0;
   }
 
   private plain(data: Uint8Array, text: boolean): void {
@@ -334,8 +388,71 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
   }
 
   private close(closeCode: number, reason: string): void {
+    if (this.away) SocketRoom.service.recall(this, closeCode, reason);
     this.dropHeld(); // the answer to the farewell has to be read
     this.dismissClient(closeCode, reason);
+  }
+
+  // --- the room of its link
+
+  depart(): Connection {
+    const { client, visit } = this;
+    const { ref } = client!;
+    const connection = ref as unknown as Connection;
+    visit!.state = 'inside';
+    this.seat = client!.sessionId;
+    this.seatToken = client!.reconnectionToken;
+    connection.off('close', connection.onleave!);
+    connection.removeAllListeners('message');
+    this.clients.delete(client! as never);
+    matchMaker.stats.local.ccu--;
+    return connection;
+  }
+
+  comeHome(client: RoomClient, { code, reason }: { code: number; reason: string }): void {
+    const connection = client.ref as unknown as Connection;
+    this.visit = undefined;
+    client.state = ClientState.JOINED;
+    client.auth = { playerId: this.playerId };
+    client.reconnectionToken = this.seatToken;
+    client._enqueuedMessages = undefined as never;
+    this.clients.push(client);
+    matchMaker.stats.local.ccu++;
+    if (connection.readyState === ReadyState.CLOSED) {
+      this.closing = true; // a client that was in a room does not come back to its socket
+      void internals(this)._onLeave(client, code);
+      return;
+    }
+    connection.onleave = (closeCode) => void internals(this)._onLeave(client, closeCode);
+    connection.once('close', connection.onleave);
+    connection.on('message', (frame: Buffer, isBinary: boolean) =>
+      (internals(this)._onMessage as (...args: unknown[]) => void)(client, frame, isBinary),
+    );
+    this.goOn(client, code, reason);
+  }
+
+  stayHome(code: number, reason: string): void {
+    this.visit = undefined;
+    if (this.client) this.goOn(this.client, code, reason);
+  }
+
+  /** The socket speaks again, and its client hears what it has missed. */
+  private goOn(client: RoomClient, code: number, reason: string): void {
+    this.strays = true;
+    client.raw(leftFrame(code, reason));
+    for (const frame of this.news) client.raw(frame);
+    this.forgetNews();
+    if (!this.closing) SocketRoom.service.relinked(this); // it may have another room by now
+  }
+
+  /** The connection of its client, which is in a room on another host, is lost. */
+  lost(code: number): void {
+    SocketRoom.service.orphaned(this, code);
+  }
+
+  override disconnect(closeCode?: number): Promise<unknown> {
+    if (this.away) SocketRoom.service.recall(this, closeCode ?? CONSENTED, '');
+    return super.disconnect(closeCode);
   }
 
   // --- links

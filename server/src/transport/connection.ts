@@ -180,10 +180,13 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     return false;
   }
 
-  /** Another room's client has it from now on. */
+  /** Another room's client has it from now on: reasons of the last one not to read it do not count any more. */
   lend(home: string | undefined): void {
     this.home = home;
     this.kept = 0;
+    if (!this.pauses) return;
+    this.pauses = undefined;
+    if (!this.held && !this.endSeen && this.readyState !== ReadyState.CLOSED) this.inlet?.start();
   }
 
   /** The client's room closes it. @returns whether it went back to its home instead */
