@@ -165,9 +165,12 @@ describe('linked sockets', () => {
     expect(one.state.map).toBe('ann');
     expect(await during([one, two], () => until(() => two.state.hits > 20, 'hits'))).toEqual([]);
     const everybody = one.rooms[0]!;
+    const view = () => service.api<{ room?: string }>('GET', `/v1/sockets/${one.socket.id}`);
+    expect((await view()).room).toBe(one.room.roomId);
     two.socket.send('later');
     await one.room.leave();
     expect([one.left, one.socket.room, one.closes]).toEqual([[{ code: 4000 }], undefined, []]);
+    expect((await view()).room).toBeUndefined();
     one.socket.send('are you there?');
     await until(() => two.state.players.size === 1, 'one has left');
     expect(two.heard).toEqual([]);
@@ -316,6 +319,15 @@ describe('linked sockets', () => {
     ]);
     await until(() => noted('too').includes('drop too-2 4013'), 'the room knows');
     expect(await studio.calls('too-2', 1, 'close')).toHaveLength(1);
+  });
+
+  test('are closed in it by the control API', async () => {
+    const [one, two] = await play('del');
+    await service.api('DELETE', `/v1/sockets/${two.socket.id}`).catch(() => {});
+    await until(() => two.closes.length > 0, 'two is closed');
+    expect([two.closes, two.left[0]!.code]).toEqual([[4019], 4019]);
+    expect(await studio.calls('del-2', 1, 'close')).toHaveLength(1);
+    await until(() => one.state.players.size === 1, 'two has left');
   });
 
   test('are closed in it when their mapping says so', async () => {

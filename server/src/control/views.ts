@@ -98,6 +98,7 @@ export const socketSchema = z
     playerId: z.string(),
     status: z.enum(['opening', 'open', 'waiting', 'linked']),
     peers: z.array(z.string()),
+    room: z.string().optional().meta({ description: 'The room that its client is in, on its connection' }),
     alias: z.string().optional(),
     attributes: attributes.optional().meta({ description: 'Kept on it by its functions' }),
     host: z.string(),

@@ -16,6 +16,8 @@ export interface SocketView {
   playerId: string;
   status: HostedSocket['status'];
   peers: string[];
+  /** The room that its client is in. */
+  room?: string;
   alias?: string;
   attributes?: Record<string, unknown>;
   host: string;
@@ -161,6 +163,7 @@ export class Directory {
 
   private view(room: HostedSocket): SocketView {
     const { roomId: socketId, mapping, playerId, status, peers, alias, attributes, openedAt, speech } = room;
+    const visited = room.away ? room.visit?.roomId : undefined;
     return {
       socketId,
       tenant: mapping.tenant,
@@ -169,6 +172,7 @@ export class Directory {
       playerId,
       status,
       peers: [...peers],
+      ...(visited === undefined ? {} : { room: visited }),
       ...(alias === undefined ? {} : { alias }),
       ...(attributes === undefined ? {} : { attributes }),
       host: this.options.host,

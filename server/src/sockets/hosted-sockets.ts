@@ -80,7 +80,7 @@ export class HostedSockets implements SocketService {
   private readonly opening: Opening;
   private readonly linking: Linking;
   private readonly gathering: Gathering<HostedSocket>;
-  private readonly rooms: LinkRooms;
+  private readonly linkRooms: LinkRooms;
   private migrator: Migrator | undefined;
   private readonly caller: Caller;
   private readonly calling: Calling;
@@ -141,7 +141,7 @@ export class HostedSockets implements SocketService {
       move: (socketIds, to) => this.moveTogether(socketIds, to),
     });
     this.backlog = new Backlog(log);
-    this.rooms = new LinkRooms({
+    this.linkRooms = new LinkRooms({
       host,
       store,
       log,
@@ -191,7 +191,7 @@ export class HostedSockets implements SocketService {
 
   useMigrator(migrator: Migrator, transport: BatonTransport): void {
     this.migrator = migrator;
-    this.rooms.use(migrator, transport);
+    this.linkRooms.use(migrator, transport);
   }
 
   private async moveTogether(socketIds: string[], to: string): Promise<void> {
@@ -251,7 +251,7 @@ export class HostedSockets implements SocketService {
   private beside(roomId: string): string[] {
     const room = this.local(roomId);
     const peers = room?.peers.filter((id) => this.local(id)?.link?.id === room.link?.id) ?? [];
-    return [...peers, ...this.rooms.beside(roomId)];
+    return [...peers, ...this.linkRooms.beside(roomId)];
   }
 
   private async authenticate({ tenant, mapping, token }: Request): Promise<Player> {
@@ -335,7 +335,7 @@ export class HostedSockets implements SocketService {
   }
 
   private settle(room: HostedSocket, wish: Wish): void {
-    const past = wish.room && this.rooms.past(room);
+    const past = wish.room && this.linkRooms.past(room);
     if (past !== undefined) wish.past = past;
     this.follow(room, this.linking.settle(room, wish, room.mapping.waitTimeout));
   }
@@ -404,7 +404,7 @@ export class HostedSockets implements SocketService {
     if (current) this.adopt(room, current);
     this.inBackground(this.listed(this.roster.moved(room, from)));
     this.relinked(room);
-    this.rooms.arrived(room);
+    this.linkRooms.arrived(room);
     this.calling.arrived(room);
     // it may not have been told meanwhile
     this.inBackground(this.linking.sync(room).catch((error) => this.notLookedUp(room.roomId, error)));
@@ -461,19 +461,19 @@ export class HostedSockets implements SocketService {
   relinked(room: HostedSocket): void {
     this.linking.watch(room);
     this.gathering.begin(room);
-    this.rooms.due(room);
+    this.linkRooms.due(room);
   }
 
   enter(room: HostedSocket): void {
-    this.rooms.enter(room);
+    this.linkRooms.enter(room);
   }
 
   recall(room: HostedSocket, code: number, reason: string): void {
-    this.rooms.recall(room, code, reason);
+    this.linkRooms.recall(room, code, reason);
   }
 
   orphaned(room: HostedSocket, code: number): void {
-    this.rooms.orphaned(room, code);
+    this.linkRooms.orphaned(room, code);
   }
 
   private notLookedUp(socketId: string, error: unknown): void {
