@@ -309,6 +309,8 @@ describe('linked sockets', () => {
 
   test('may not be told too much while they are in it', async () => {
     const [one, two] = await play('too');
+    for (let i = 0; i < 256; i++) two.socket.send(i);
+    expect(() => two.socket.send(256)).toThrow(expect.objectContaining({ code: 'BATON_IN_ROOM' }));
     await one.room.leave();
     for (let i = 0; i < 40; i++) one.socket.send('x'.repeat(2_000));
     await until(() => two.closes.length > 0, 'two is closed');
@@ -355,6 +357,29 @@ describe('no room', () => {
     expect(two.errors).toEqual(['BATON_ROOM_FAILED']);
     one.socket.send('never mind');
     await two.hears('never mind');
+  });
+
+  test('that is still there when a client comes', async () => {
+    const one = await enter('gone-1');
+    const late = one.socket as unknown as { enter(offer: object): void };
+    const offered = new Promise<object>((resolve) => {
+      late.enter = resolve;
+    });
+    const two = await enter('gone-2', {
+      peer: one.socket.id,
+      room: { name: 'arena', options: { map: 'gone' } },
+    });
+    await two.inside();
+    two.room.send('end');
+    const offer = await offered;
+    await two.outside(); // the seat that is still held keeps the room from being disposed
+    one.socket.send('before');
+    Object.getPrototypeOf(late).enter.call(late, offer);
+    one.socket.send('after');
+    await until(() => one.errors.length > 0, 'an error');
+    expect([one.errors, one.rooms]).toEqual([['BATON_ROOM_NOT_FOUND'], []]);
+    await two.hears('after');
+    expect(two.heard).toEqual(['before', 'after']);
   });
 
   test('that lets one of them in', async () => {

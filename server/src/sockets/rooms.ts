@@ -79,7 +79,7 @@ export class LinkRooms implements Lender {
     if (this.making.has(linkId)) return;
     this.making.add(linkId);
     const made = this.create(room, members)
-      .catch((error) => this.withdraw(room, members, asBatonError(error)))
+      .catch((error) => this.withdraw(room, linkId, members, asBatonError(error)))
       .finally(() => this.making.delete(linkId));
     for (const member of members) stay(member, made);
   }
@@ -98,11 +98,12 @@ export class LinkRooms implements Lender {
     } catch (error) {
       throw roomFailed({ roomName, reason: messageOf(error) }, error);
     }
-    const chosen = await this.choose(room, linkId, made.roomId).catch((error) => {
-      this.options.log.warn({ roomId: made.roomId, err: error }, 'the room of a link is not written down');
-      return undefined;
-    });
-    if (chosen !== made.roomId) await made.disconnect();
+    let chosen: string | undefined;
+    try {
+      chosen = await this.choose(room, linkId, made.roomId);
+    } finally {
+      if (chosen !== made.roomId) void made.disconnect();
+    }
   }
 
   private async choose(room: HostedSocket, linkId: string, roomId: string): Promise<string | undefined> {
@@ -117,14 +118,17 @@ export class LinkRooms implements Lender {
   }
 
   /** There is no such room: the link stays without one. */
-  private async withdraw(room: HostedSocket, members: HostedSocket[], error: BatonError): Promise<void> {
+  private async withdraw(
+    room: HostedSocket,
+    linkId: string,
+    members: HostedSocket[],
+    error: BatonError,
+  ): Promise<void> {
     const { log, linking } = this.options;
     log.warn({ socketId: room.roomId, err: error }, 'the peers get no room');
-    if (room.link) {
-      await linking
-        .withdrawRoom(room, room.link.id)
-        .catch((cause) => log.warn({ socketId: room.roomId, err: cause }, 'the link still wants a room'));
-    }
+    await linking
+      .withdrawRoom(room, linkId)
+      .catch((cause) => log.warn({ socketId: room.roomId, err: cause }, 'the link still wants a room'));
     for (const member of members) tell(member, error);
   }
 
@@ -187,14 +191,15 @@ export class LinkRooms implements Lender {
     const { roomId } = room.visit!;
     for (const until = Date.now() + ENTER_MS; Date.now() < until; ) {
       // it may have moved, and goes on from there
-      if (local(room.roomId) !== room || room.gone || room.visit?.state !== 'entering') return;
+      if (!runsHere(room) || room.gone || room.visit?.state !== 'entering') return;
       const where = this.migrator.whereabouts(roomId);
-      if (where.at === 'here') {
+      if (where.at === 'here' && local(room.roomId)) {
+        if (internals(where.room)._internalState === DISPOSING) break;
         this.join(room, where.room);
         return;
       }
       if (where.at === 'moving') await where.settled;
-      else {
+      else if (where.at === 'elsewhere') {
         const owner = await store.owner(roomId);
         if (!owner) break;
         if (owner.host !== host)
@@ -238,6 +243,7 @@ export class LinkRooms implements Lender {
   }
 
   private turnAway(room: HostedSocket, error: BatonError): void {
+    if (!this.options.local(room.roomId)) return;
     this.options.log.warn({ socketId: room.roomId, err: error }, 'a peer is not let into the room');
     if (room.away) this.recall(room, CloseCode.roomRefused, error.code);
     else if (!room.gone) room.stayHome(CloseCode.roomRefused, error.code);
@@ -309,6 +315,10 @@ export class LinkRooms implements Lender {
 
 /** What WebSockets report when a connection ends without a close frame. */
 const LOST = 1006;
+
+/** Also while it is frozen. */
+const runsHere = (socket: HostedSocket): boolean =>
+  (matchMaker.getLocalRoomById(socket.roomId) as unknown) === socket;
 
 /** The socket does not move while that is under way. */
 function stay(socket: HostedSocket, work: Promise<unknown>): void {
