@@ -293,6 +293,7 @@ describe('linked sockets', () => {
       if (round % 3 === 0) one.room.send('end');
       else if (round % 3 === 1) two.room.send('kick', 4300);
       else void two.room.leave();
+      two.room.send('data', 'on its way when the room was left');
       await two.outside();
       said[1]!.push(`outside ${round}`);
       one.socket.send(`outside ${round}`);
