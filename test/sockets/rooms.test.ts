@@ -189,7 +189,7 @@ describe('linked sockets', () => {
   test('get another room when all have left the first one', async () => {
     const [one, two] = await play('rob');
     const [first] = one.rooms;
-    await Promise.all([one.room.leave(), two.room.leave()]);
+    await Promise.all([one.room.leave(), two.room.leave(false)]);
     await until(() => noted('rob').includes('dispose rob'), 'the room is gone');
     studio.answer('rob-1', 'linked', json({ room: { name: 'arena', options: { map: 'rob2' } } }));
     // any function may say so: the next call is that of a new link
