@@ -7,7 +7,7 @@ import { SignJWT } from 'jose';
 import { Webhook } from 'standardwebhooks';
 import { Service, until } from '../support/service.ts';
 import { secretsOf } from './fixtures/tenants.config.ts';
-import { Studio } from './studio.ts';
+import { json, Studio } from './studio.ts';
 
 type Tenant = keyof typeof secretsOf;
 
@@ -102,6 +102,47 @@ test('sockets of a deleted mapping stay open, new ones are refused; its name is 
   await service.moveAway(room.roomId);
   await room.leave();
   expect(version((await studio.calls('left-over', 1, 'gone-closed'))[0]!)).toBe(1);
+});
+
+test('a socket of another tenant is not there: not for its control API, its functions, its tickets', async () => {
+  const theirs = await open('duel', 'default', 'kept-apart');
+  const ask = async (method: string, path: string, body?: unknown) => {
+    const type = path.endsWith('/send') ? 'text/plain' : 'application/json';
+    const response = await fetch(`${service.url}/v1${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${service.token}`,
+        'baton-tenant': 'acme',
+        ...(body === undefined ? {} : { 'content-type': type }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, ...(text ? JSON.parse(text) : {}) };
+  };
+  const at = `/sockets/${theirs.roomId}`;
+  for (const [method, path, body] of [
+    ['GET', at],
+    ['DELETE', at],
+    ['POST', `${at}/send`, 'hello'],
+    ['POST', `${at}/link`, { peer: 'anybody' }],
+    ['POST', `${at}/unlink`],
+  ] as const)
+    expect(await ask(method, path, body)).toMatchObject({ status: 404, code: 'BATON_SOCKET_NOT_FOUND' });
+  expect((await ask('GET', '/sockets')).sockets).toEqual([]);
+
+  const heard = new Promise<any>((resolve) => {
+    studio.answer('nosy', 'acme', json({ peer: theirs.roomId }));
+    void open('duel', 'acme', 'nosy').then((room) => room.onMessage('error', resolve));
+  });
+  expect((await heard).code).toBe('BATON_LINK_GONE');
+
+  const ticket = await ask('POST', '/sockets', { mapping: 'duel', playerId: 'invited' });
+  const stolen = new Client(service.url).joinOrCreate('duel', { token: ticket.token });
+  await expect(stolen).rejects.toThrow('BATON_TOKEN_INVALID');
+  const invited = await new Client(service.url).joinOrCreate('duel', { token: ticket.token, tenant: 'acme' });
+  rooms.push(invited);
+  expect(invited.roomId).toBe(ticket.socketId);
 });
 
 test('a tenant has no more sockets than it may, wherever they are, and no function hears of those beyond', async () => {
