@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { LogRing } from '../../server/src/functions/log-ring.ts';
 import { secretsKey } from '../../server/src/functions/secrets.ts';
 import { until } from '../support/service.ts';
 import { answers, Bench, bundle, call } from './support.ts';
@@ -328,6 +329,14 @@ describe('what surrounds it', () => {
 });
 
 describe('secrets', () => {
+  test('are not in a log, also where they have lines, or one is part of another', () => {
+    const ring = new LogRing();
+    const pem = '-----BEGIN KEY-----\nMIIE\n-----END KEY-----';
+    const secrets = ['swordfish', 'swordfish-2', pem];
+    ring.push({ level: 'info', text: `${pem} swordfish-2 swordfish`, version: 1 }, secrets);
+    expect(ring.read(0, 1)[0]!.text).toBe('[secret] [secret] [secret]');
+  });
+
   const reveal = answers('(console.log("key", env.KEY), env.KEY)');
 
   test('a function gets the one it names, its log does not show it, and a new value reaches it', async () => {

@@ -29,9 +29,11 @@ export class LogRing {
 
   /** @param secrets values that are not to be in the text, in exactly that form */
   push(line: Omit<LogLine, 'number' | 'time'>, secrets: readonly string[] = []): void {
-    let text = printable(line.text);
-    for (const secret of secrets)
+    let { text } = line;
+    // the longest first: one may be part of another
+    for (const secret of secrets.toSorted((a, b) => b.length - a.length))
       if (secret.length >= SHORTEST_SECRET) text = text.replaceAll(secret, '[secret]');
+    text = printable(text);
     if (text.length > MAX_LINE) text = `${text.slice(0, MAX_LINE)} … (${text.length} characters)`;
     this.#lines.push({ ...line, text, number: ++this.#last, time: Date.now() });
     this.#text += text.length;
