@@ -238,3 +238,23 @@ test('it is closed while it is away: by the control API, over its peer, by the d
   expect(await closeReason(five.id)).toBe('host-lost');
   expect(closed.map((id) => world.functions.of('close', id).length)).toEqual(closed.map(() => 1));
 });
+
+test('it is closed while it is away: with the service', async () => {
+  const last = await World.start({ hosts: 1 });
+  const path = await Network.start(last.service.port);
+  try {
+    const stays = await last.open('script', 'stays');
+    const options = { token: 'drops', answer: { peer: stays.id } };
+    const drops = last.add(await new Client(path.url).joinOrCreate('script', options), 'drops');
+    await stays.linked(drops);
+    drops.room.reconnection.enabled = false;
+    path.cut();
+    await stays.have('peer-drop');
+    await last.service.stop();
+    const [call] = await last.functions.have('close', drops.id);
+    expect(JSON.parse(call!.body)).toEqual({ reason: 'server-shutdown' });
+  } finally {
+    path.stop();
+    await last.stop();
+  }
+});
