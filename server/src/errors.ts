@@ -301,6 +301,7 @@ export const deadLetterNotFound = define(
   404,
   'There is no dead letter {number}.',
 );
+export const socketIdle = define('BATON_SOCKET_IDLE', 408, 'Nothing was said for {ms} ms.');
 export const tokenInvalid = define('BATON_TOKEN_INVALID', 401, 'The token is not accepted: {reason}');
 export const tokenExpired = define('BATON_TOKEN_EXPIRED', 401, 'The token expired at {at}; get a new one.');
 export const tokenKeysUnavailable = define(

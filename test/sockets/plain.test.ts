@@ -94,6 +94,18 @@ describe('a plain socket', () => {
     await until(async () => (await world.service.rooms()).length <= before, 'their rooms to be gone');
   });
 
+  test('whose client is silent for too long is closed, and no other', async () => {
+    const silent = await open('silent', 'silent');
+    const talker = await open('silent', 'talker');
+    const talking = setInterval(() => talker.send('x'), 200);
+    expect(await silent.closed).toEqual({ code: 4021, reason: 'BATON_SOCKET_IDLE' });
+    const [call] = await world.functions.have('close', (await silent.event('open')).socketId);
+    expect(JSON.parse(call!.body)).toEqual({ reason: 'idle' });
+    expect(talker.isOpen).toBe(true);
+    clearInterval(talking);
+    expect((await talker.closed).code).toBe(4021);
+  });
+
   test('is closed for its function once, with the reason', async () => {
     const socket = await open('script', 'brief');
     const { socketId } = await socket.event('open');

@@ -45,6 +45,10 @@ export class Plain {
     return this.socket.protocol;
   }
 
+  get isOpen(): boolean {
+    return this.socket.readyState === WebSocket.OPEN;
+  }
+
   get buffered(): number {
     return this.socket.bufferedAmount;
   }

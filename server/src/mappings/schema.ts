@@ -14,6 +14,8 @@ const fields = z.strictObject({
   onPeerLeave: z.enum(['close', 'wait', 'keep']).default('keep'),
   /** How long a socket waits for its Colyseus client whose connection was lost; 0 for not at all. */
   reconnectTimeout: duration.pipe(z.number().max(300_000)).default(10_000),
+  /** A socket whose client says nothing for so long is closed; 0 for never. Pings do not count. */
+  idleTimeout: duration.pipe(z.number().max(86_400_000)).default(0),
   /** Messages a client may send within a second; past it its socket is closed. */
   maxMessagesPerSecond: z.number().int().min(1).max(1_000_000).default(2_000),
   /** What a new version means for sockets that are open: they `keep` theirs, or `adopt` the new one. */

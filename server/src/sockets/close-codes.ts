@@ -20,6 +20,8 @@ export const CloseCode = {
   deleted: 4019,
   /** The client was not let into the room of its link; its socket stays open. */
   roomRefused: 4020,
+  /** The client said nothing for as long as the mapping allows. */
+  idle: 4021,
 } as const;
 
 /** Why a socket has closed, as the close function is told. */
@@ -35,6 +37,8 @@ export function closeReason(code: number | undefined): string {
       return 'too-many-messages';
     case CloseCode.receiveOverflow:
       return 'receive-overflow';
+    case CloseCode.idle:
+      return 'idle';
     case 4001:
       return 'server-shutdown';
     case 4002:

@@ -61,6 +61,8 @@ export interface HostedSocketsOptions {
 const UNSIGNED: readonly string[] = [];
 /** Methods of a socket's room that hosts may call. */
 const ROOM_METHODS = new Set(['learn', 'wish', 'tenantOf', 'noticed', 'seatOf', 'lost']);
+/** How often silent sockets are looked for. */
+const IDLE_LOOK_MS = 1_000;
 /** How long a host that stops waits for close calls that are under way. */
 const SHUTDOWN_MS = 5_000;
 /** … and then for the store to have what was not delivered. */
@@ -87,6 +89,7 @@ export class HostedSockets implements SocketService {
   /** What was not delivered, for those who look after it. */
   readonly deadLetters: LettersOfTenants;
   private readonly roster: Roster;
+  private idleLooks: NodeJS.Timeout | undefined;
   private readonly backlog: Backlog;
   private readonly pending = new Set<Promise<void>>();
 
@@ -181,6 +184,7 @@ export class HostedSockets implements SocketService {
     matchMaker.defineRoomType(SOCKET_ROOM, SocketRoom as never);
     this.opening.takeOverMatchmaking();
     this.quota.start();
+    this.idleLooks = setInterval(() => this.closeIdle(), IDLE_LOOK_MS).unref();
     await this.reach.start();
   }
 
@@ -200,6 +204,7 @@ export class HostedSockets implements SocketService {
   }
 
   async shutdown(): Promise<void> {
+    clearInterval(this.idleLooks);
     this.inBackground(this.linking.stop());
     this.gathering.stop();
     await this.settled(SHUTDOWN_MS);
@@ -441,6 +446,11 @@ export class HostedSockets implements SocketService {
     const counts = new Map<string, number>();
     for (const { mapping } of this.own()) counts.set(mapping.tenant, (counts.get(mapping.tenant) ?? 0) + 1);
     return counts;
+  }
+
+  private closeIdle(): void {
+    const now = Date.now();
+    for (const room of this.own()) if (this.local(room.roomId)) room.closeIfIdle(now);
   }
 
   /** A mapping has another version. */

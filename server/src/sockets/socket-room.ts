@@ -8,6 +8,7 @@ import {
   messageUnknown,
   messageUntranslatable,
   notLinked,
+  socketIdle,
   tooManyMessages,
 } from '../errors.ts';
 import type { Mapping } from '../mappings/index.ts';
@@ -295,6 +296,15 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
     return false;
   }
 
+  /** Closes the socket when its client has said nothing for as long as the mapping allows; one that is not read may have. */
+  closeIfIdle(now: number): void {
+    const { idleTimeout: ms } = this.mapping;
+    const heardAt = Math.max(this.openedAt, this.rateFrom); // to the second
+    if (ms === 0 || now - heardAt < ms || this.closing || this.status === 'opening') return;
+    if (this.away || this.absence || this.connection?.paused) return;
+    this.end(CloseCode.idle, socketIdle({ ms }));
+  }
+
   // --- what the client hears
 
   /** Data of a peer. @returns whether it can be said to this client */
@@ -438,6 +448,8 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
 
   /** The socket speaks again, and its client hears what it has missed. */
   private goOn(client: RoomClient, code: number, reason: string): void {
+    this.rateFrom = Date.now(); // in the room it was not silent
+    this.rateCount = 0;
     this.strays = true;
     client.raw(leftFrame(code, reason));
     for (const frame of this.news) client.raw(frame);

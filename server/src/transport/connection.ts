@@ -271,6 +271,11 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     return true;
   }
 
+  /** Whether what the peer sends is left in the kernel for now. */
+  get paused(): boolean {
+    return this.pauses !== undefined;
+  }
+
   resumeReading(reason: unknown): void {
     if (!this.pauses?.delete(reason) || this.pauses.size > 0) return;
     this.pauses = undefined;
