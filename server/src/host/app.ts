@@ -13,6 +13,7 @@ import { serverInternals, serverPrototype, transportInternals } from '../colyseu
 import { appFailed, appInvalid, BatonError } from '../errors.ts';
 import type { Log } from '../telemetry/index.ts';
 import { BatonTransport, type BatonTransportOptions } from '../transport/index.ts';
+import { within } from '../within.ts';
 import { shareModules } from './shared-modules.ts';
 
 export interface AppServices {
@@ -103,14 +104,6 @@ function takeOverServers(services: AppServices, provide: (options: ServerOptions
     };
   });
   return { listened, listen: (server: Server, port: number) => listen.call(server, port) };
-}
-
-async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 function pick(options: Record<string, unknown>): BatonTransportOptions {

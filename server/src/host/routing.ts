@@ -6,6 +6,7 @@ import { type Migrator, trackOf } from '../migration/index.ts';
 import type { HostRecord, Store } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { BatonTransport, PendingUpgrade, UpgradeRecord } from '../transport/index.ts';
+import { within } from '../within.ts';
 
 export const UPGRADE_METHOD = 'upgrade';
 /** How long an upgrade waits for a room in motion, in all. */
@@ -68,7 +69,7 @@ export class Routing {
         return 'local';
       }
       if (where.at === 'moving') {
-        await limited(where.settled, until - Date.now());
+        await within(Math.max(0, until - Date.now()), where.settled);
         continue;
       }
       const verdict = await this.forward(roomId, upgrade, Date.now() < grace);
@@ -92,7 +93,7 @@ export class Routing {
       if (!owner) return 'nowhere';
       if (owner.host === options.host) {
         const arrival = options.migrator.arrival(roomId);
-        if (arrival) await limited(arrival, WAIT_MS);
+        if (arrival) await within(WAIT_MS, arrival);
         return arrival || patient || options.migrator.whereabouts(roomId).at !== 'elsewhere'
           ? 'again'
           : 'nowhere';
@@ -151,15 +152,4 @@ function keepStill(room: Room): void {
   const track = trackOf(room);
   track.enter('connecting');
   setImmediate(() => track.leave('connecting'));
-}
-
-async function limited(promise: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([
-    promise,
-    new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, ms));
-    }),
-  ]);
-  clearTimeout(timer);
 }

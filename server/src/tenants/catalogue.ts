@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Store } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
+import { within } from '../within.ts';
 
 const KEY = 'catalogue';
 const CHANGED = 'baton:catalogue';
@@ -139,19 +140,12 @@ export class Catalogue {
       if (missing.size === 0) done();
     };
     this.waiting.add(seen);
-    let timer: NodeJS.Timeout | undefined;
     try {
       await store.presence.publish(CHANGED, { by: host });
       await this.look();
       seen(host, version);
-      await Promise.race([
-        all,
-        new Promise((resolve) => {
-          timer = setTimeout(resolve, EVERYWHERE_MS);
-        }),
-      ]);
+      await within(EVERYWHERE_MS, all);
     } finally {
-      clearTimeout(timer);
       this.waiting.delete(seen);
     }
     return missing.size === 0;
