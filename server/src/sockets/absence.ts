@@ -1,6 +1,6 @@
 // A socket whose client has lost its connection and may come back: what it is to hear meanwhile, in order. It moves with
 // the socket's room.
-import { CloseCode, getMessageBytes, Protocol } from '@colyseus/core';
+import { CloseCode } from '@colyseus/core';
 import { registerMovable } from '../migration/index.ts';
 
 /** Bytes kept for a client that is away; past it those who send to it are not read … */
@@ -41,12 +41,5 @@ export class Absence {
 
 /** Whether a connection has ended without anybody saying so: it was cut, or answers no pings (RFC 6455 §7.1.5). */
 export const wasCut = (code: number | undefined): boolean => code === CloseCode.ABNORMAL_CLOSURE;
-
-/** A message as `client.send()` and `client.sendBytes()` make it. */
-export function frameOf(type: string, value: unknown): Uint8Array {
-  return value instanceof Uint8Array
-    ? getMessageBytes.raw(Protocol.ROOM_DATA_BYTES, type, undefined, value)
-    : getMessageBytes.raw(Protocol.ROOM_DATA, type, value);
-}
 
 registerMovable(Absence);

@@ -15,6 +15,7 @@ import type { HostRecord, Store } from '../store/index.ts';
 import { counters, type Log } from '../telemetry/index.ts';
 import { SocketQuota, type Tenants, type Tokens } from '../tenants/index.ts';
 import type { Arrival, BatonTransport } from '../transport/index.ts';
+import { within } from '../within.ts';
 import { Backlog } from './backlog.ts';
 import { Calling } from './calling.ts';
 import { closeReason } from './close-codes.ts';
@@ -219,12 +220,7 @@ export class HostedSockets implements SocketService {
 
   /** Resolves when nothing goes on in the background, or is late. */
   private async settled(ms: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise((resolve) => {
-      timer = setTimeout(resolve, ms);
-    });
-    await Promise.race([Promise.all(this.pending), late]);
-    clearTimeout(timer);
+    await within(ms, Promise.all(this.pending));
   }
 
   /**
@@ -450,7 +446,8 @@ export class HostedSockets implements SocketService {
 
   private closeIdle(): void {
     const now = Date.now();
-    for (const room of this.own()) if (this.local(room.roomId)) room.closeIfIdle(now);
+    for (const room of this.own())
+      if (room.mapping.idleTimeout > 0 && this.local(room.roomId)) room.closeIfIdle(now);
   }
 
   /** A mapping has another version. */

@@ -4,7 +4,8 @@ import { type Client, ClientState, Room } from '@colyseus/core';
 import { internals, type RoomClient } from '../colyseus/room-internals.ts';
 import { trackOf } from '../migration/index.ts';
 import type { Connection } from '../transport/index.ts';
-import { Absence, frameOf, wasCut } from './absence.ts';
+import { Absence, wasCut } from './absence.ts';
+import { frameOf } from './speech.ts';
 
 export abstract class SeatRoom extends Room {
   override maxClients = 1;

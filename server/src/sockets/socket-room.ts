@@ -14,7 +14,6 @@ import {
 import type { Mapping } from '../mappings/index.ts';
 import { runNoLoops } from '../migration/index.ts';
 import { type Connection, ReadyState } from '../transport/index.ts';
-import { frameOf } from './absence.ts';
 import { Pause, waitFor } from './backpressure.ts';
 import { CallLine } from './call-line.ts';
 import { asServerError, CloseCode } from './close-codes.ts';
@@ -25,6 +24,7 @@ import type { HostedSocket, Player, Seat, SocketService, Visit } from './service
 import {
   eventText,
   Form,
+  frameOf,
   fromColyseus,
   isForService,
   marked,
@@ -300,7 +300,7 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
   closeIfIdle(now: number): void {
     const { idleTimeout: ms } = this.mapping;
     const heardAt = Math.max(this.openedAt, this.rateFrom); // to the second
-    if (ms === 0 || now - heardAt < ms || this.closing || this.status === 'opening') return;
+    if (now - heardAt < ms || this.closing || this.status === 'opening') return;
     if (this.away || this.absence || this.connection?.paused) return;
     this.end(CloseCode.idle, socketIdle({ ms }));
   }

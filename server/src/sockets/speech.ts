@@ -76,12 +76,14 @@ function dataIn(frame: Uint8Array): SocketMessage | undefined {
 }
 
 /** Plain data as a Colyseus client hears it: a message `data` of a string, or of bytes. */
-export function toColyseus(data: Uint8Array, text: boolean): Buffer {
-  if (!text) return getMessageBytes.raw(Protocol.ROOM_DATA_BYTES, DATA_TYPE, undefined, data);
+export function toColyseus(data: Uint8Array, text: boolean): Uint8Array {
   const { buffer, byteOffset, byteLength } = data;
-  return getMessageBytes.raw(
-    Protocol.ROOM_DATA,
-    DATA_TYPE,
-    Buffer.from(buffer, byteOffset, byteLength).toString('utf8'),
-  );
+  return frameOf(DATA_TYPE, text ? Buffer.from(buffer, byteOffset, byteLength).toString('utf8') : data);
+}
+
+/** A message as `client.send()` and `client.sendBytes()` make it. */
+export function frameOf(type: string, value: unknown): Uint8Array {
+  return value instanceof Uint8Array
+    ? getMessageBytes.raw(Protocol.ROOM_DATA_BYTES, type, undefined, value)
+    : getMessageBytes.raw(Protocol.ROOM_DATA, type, value);
 }
