@@ -7,4 +7,4 @@ export { isOperatorScope, SCOPES, type Scope } from './scopes.ts';
 export { DEFAULT_TENANT, type TenantSettings, tenantId, tenantSettings } from './settings.ts';
 export { SocketQuota } from './socket-quota.ts';
 export { Tenants } from './tenants.ts';
-export { type Player, Tokens } from './tokens.ts';
+export { MAX_PLAYER_ID, type Player, Tokens } from './tokens.ts';

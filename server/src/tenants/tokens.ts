@@ -10,7 +10,7 @@ import type { TokenPolicy } from './token-policy.ts';
 
 /** Bytes; what is longer is not looked at. */
 const MAX_TOKEN_BYTES = 8 * 1024;
-const MAX_PLAYER_ID = 128;
+export const MAX_PLAYER_ID = 128;
 /** Key sets are read no further. */
 const MAX_KEY_SET_BYTES = 64 * 1024;
 const CONNECT_MS = 2_000;

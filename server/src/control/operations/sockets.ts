@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import { encodeAttributes, MAX_ATTRIBUTES_BYTES } from '../../calls/index.ts';
 import { invalidRequest } from '../../errors.ts';
+import { MAX_PLAYER_ID } from '../../tenants/index.ts';
 import { idIn, type Operation, operation } from '../operation.ts';
 import { cursorOf, nextCursor, pageQuery, placeIn } from '../page.ts';
 import type { SocketsBackend } from '../types.ts';
@@ -78,7 +79,7 @@ const opening = (backend: SocketsBackend) => [
       playerId: z
         .string()
         .min(1)
-        .max(128)
+        .max(MAX_PLAYER_ID)
         .refine((text) => !/\p{Surrogate}/u.test(text), 'not well-formed text'),
       attributes: z
         .record(z.string(), z.unknown())
