@@ -191,6 +191,22 @@ describe('QueueRoom', () => {
     await Promise.all(players.map((room) => room.leave()));
   });
 
+  test('a queue stays where it is while it makes a match', async () => {
+    const rooms = await Promise.all([10, 11, 12].map((rank) => client().joinOrCreate('slowqueue', { rank })));
+    const seats = rooms.map((room) => {
+      room.onMessage('*', () => {});
+      return new Promise<any>((resolve) => room.onMessage('seat', resolve));
+    });
+    const { roomId } = rooms[0]!;
+    let found = false;
+    const all = Promise.all(seats).finally(() => (found = true));
+    while (!found) await service.moveAway(roomId);
+    const players = await Promise.all((await all).map((seat) => client().consumeSeatReservation(seat)));
+    expect(new Set(players.map((room) => room.roomId)).size).toBe(1);
+    for (const room of rooms) room.send('confirm');
+    await Promise.all(players.map((room) => room.leave()));
+  });
+
   test('reserved seats of a match that moves can still be taken', async () => {
     const rooms = await Promise.all([10, 11, 12].map((rank) => client().joinOrCreate('queue', { rank })));
     const found = await Promise.all(

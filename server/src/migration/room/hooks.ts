@@ -5,6 +5,7 @@ import { internals, type RoomClient, type RoomInternals } from '../../colyseus/r
 import { handlerPrototype } from '../../colyseus/server-internals.ts';
 import { claimObjects } from '../fields/index.ts';
 import { followMethods } from './methods.ts';
+import { followMatches } from './queue-room.ts';
 import { startFixed, startVariable, stopLoops } from './simulation.ts';
 import { bindClock, installTimers, runWhileCreating } from './timers.ts';
 import { arriving, creating, type RoomTrack, trackOf } from './track.ts';
@@ -29,6 +30,7 @@ export function installHooks(): void {
   patchCalls();
   patchLoops();
   patchEvents();
+  followMatches();
 }
 
 const proto = () => Room.prototype as unknown as RoomInternals & Record<string, any>;
