@@ -78,6 +78,7 @@ export function fakes(calls: unknown[][] = []) {
     get: record('get', { number: 7 }),
     replay: record('replay', undefined),
   };
+  const tenantLog = { newest: record('newest', [{ number: 7 }, { number: 3 }]) };
   const functions: FunctionsBackend = {
     deploy: record('deploy', { name: 'duel', version: 2 }),
     rollback: record('rollback', { name: 'duel', version: 3 }),
@@ -115,7 +116,7 @@ export function fakes(calls: unknown[][] = []) {
     create: record('create', { key: 'baton_default_…', view: key }),
     revoke: record('revoke', key),
   };
-  return { service, sockets, deadLetters, functions, mappings, keys };
+  return { service, sockets, deadLetters, tenantLog, functions, mappings, keys };
 }
 
 export interface Setup extends Partial<Omit<ControlOptions, 'operations' | 'tokens'>> {
@@ -143,6 +144,7 @@ export async function serve({
     functions: fake.functions,
     mappings: fake.mappings,
     keys: fake.keys,
+    tenantLog: fake.tenantLog,
     ...(options.audit ? { audit: options.audit } : {}),
     unready,
     metrics: async () => 'some_metric 1\n',

@@ -29,6 +29,7 @@ function socket(receive: object = when()) {
     caller: { call, tell: call } as never,
     deadLetters: { add: async (letter: unknown) => void letters.push(letter) } as never,
     log: silentLog,
+    tenantLog: { failed: () => {} },
     epoch: () => 1,
     act: (_room, reply) => said.push(reply),
   });

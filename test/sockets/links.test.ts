@@ -157,6 +157,18 @@ describe.each(['embedded', 'redis'])('links on the %s store', (kind) => {
       'the log to say so',
     );
 
+    const entries = async () => {
+      const headers = { authorization: `Bearer ${world.service.token}` };
+      return ((await (await fetch(`${world.service.url}/v1/log`, { headers })).json()) as any).entries;
+    };
+    await until(async () => (await entries()).some((entry: any) => entry.socketId === self.id), 'the entry');
+    expect((await entries())[0]).toMatchObject({
+      socketId: self.id,
+      mapping: 'script',
+      what: 'the sockets could not be linked',
+      code: 'BATON_LINK_SELF',
+    });
+
     const left = await world.open('script', 'gone');
     await left.leave();
     const mourner = await world.open('script', 'mourner', { peer: left.id });

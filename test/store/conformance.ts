@@ -3,6 +3,7 @@ import type { Backend, StartBackend } from './backend.ts';
 import { deadLetters } from './conformance/dead-letters.ts';
 import { driver } from './conformance/driver.ts';
 import { model } from './conformance/model.ts';
+import { newest } from './conformance/newest.ts';
 import { outage } from './conformance/outage.ts';
 import { presence } from './conformance/presence.ts';
 import { records } from './conformance/records.ts';
@@ -24,6 +25,7 @@ export function conformance(start: StartBackend): void {
     describe('presence', () => presence(space));
     describe('room listings', () => driver(space));
     describe('dead letters', () => deadLetters(space));
+    describe('newest entries of tenants', () => newest(space));
     describe('model', () => model(space));
   });
   describe('when it goes away', () => outage(start));

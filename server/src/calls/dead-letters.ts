@@ -3,14 +3,12 @@
 import type { Presence } from '@colyseus/core';
 import { z } from 'zod';
 import { callFailed, deadLetterNotFound } from '../errors.ts';
+import { Newest } from '../store/index.ts';
 import { counters } from '../telemetry/index.ts';
 import type { Caller } from './caller.ts';
 import type { Endpoint } from './delivery.ts';
 import type { CallEvent } from './event.ts';
 
-const keyOf = (tenant: string) => `baton:dead-letters:${tenant}`;
-/** How many were written so far; the others are places, which are taken in turn. */
-const WRITTEN = 'written';
 /** Of one tenant. */
 export const MAX_LETTERS = 1_000;
 /** Letters of one answer. */
@@ -58,48 +56,33 @@ export interface LostCall {
 }
 
 export class DeadLetters {
-  private readonly presence: Presence;
-  /** One after the other: of two that are a round apart the later one has to be written last. */
-  private writing: Promise<unknown> = Promise.resolve();
+  private readonly letters: Newest<DeadLetter>;
 
   constructor(presence: Presence) {
-    this.presence = presence;
+    this.letters = new Newest({
+      presence,
+      prefix: 'baton:dead-letters:',
+      most: MAX_LETTERS,
+      schema: letterSchema,
+    });
   }
 
   /** Takes the place of the oldest one when there are too many. */
-  add({ event, ...call }: LostCall): Promise<void> {
+  async add({ event, ...call }: LostCall): Promise<void> {
     const { tenant, body, ...about } = event;
     const kept = body.length <= MAX_BODY_BYTES ? Buffer.from(body).toString('base64') : undefined;
-    const letter = { ...call, time: new Date().toISOString(), event: about, body: kept };
-    const written = this.writing.then(async () => {
-      const number = await this.presence.hincrby(keyOf(tenant), WRITTEN, 1);
-      await this.presence.hset(keyOf(tenant), place(number), JSON.stringify({ ...letter, number }));
-      counters.deadLetters++;
-    });
-    this.writing = written.catch(() => {});
-    return written;
+    await this.letters.add(tenant, { ...call, time: new Date().toISOString(), event: about, body: kept });
+    counters.deadLetters++;
   }
 
   /** The newest first. @param before only those with a smaller number */
-  async newest(tenant: string, count = MAX_PAGE, before = Number.POSITIVE_INFINITY): Promise<DeadLetter[]> {
-    const written = Number((await this.presence.hget(keyOf(tenant), WRITTEN)) ?? 0);
-    const oldest = Math.max(1, written - MAX_LETTERS + 1);
-    const found: DeadLetter[] = [];
-    let next = Math.min(written, before - 1);
-    while (found.length < Math.min(count, MAX_PAGE) && next >= oldest) {
-      const some = Math.min(next - oldest + 1, Math.min(count, MAX_PAGE) - found.length);
-      const numbers = Array.from({ length: some }, (_, i) => next - i);
-      const letters = await Promise.all(numbers.map((number) => this.find(tenant, number)));
-      // one that is being written, or was delivered after all, is not there
-      found.push(...letters.filter((letter) => letter !== undefined));
-      next -= some;
-    }
-    return found;
+  newest(tenant: string, count = MAX_PAGE, before?: number): Promise<DeadLetter[]> {
+    return this.letters.newest(tenant, Math.min(count, MAX_PAGE), before);
   }
 
   /** @throws BATON_DEAD_LETTER_NOT_FOUND */
   async get(tenant: string, number: number): Promise<DeadLetter> {
-    const letter = Number.isSafeInteger(number) ? await this.find(tenant, number) : undefined;
+    const letter = Number.isSafeInteger(number) ? await this.letters.find(tenant, number) : undefined;
     if (!letter) throw deadLetterNotFound({ number });
     return letter;
   }
@@ -123,21 +106,12 @@ export class DeadLetters {
     const endpoint = endpointOf(letter) ?? { url: letter.url, ...REPLAY };
     const body = Buffer.from(letter.body, 'base64');
     await caller.tell(endpoint, eventOf(tenant, letter, body), letter.callId);
-    // its place may have been taken meanwhile
-    if (await this.find(tenant, number)) await this.presence.hdel(keyOf(tenant), place(number));
+    await this.letters.remove(tenant, number);
     return letter;
-  }
-
-  private async find(tenant: string, number: number): Promise<DeadLetter | undefined> {
-    const json = await this.presence.hget(keyOf(tenant), place(number));
-    const letter = json ? letterSchema.parse(JSON.parse(json)) : undefined;
-    return letter?.number === number ? letter : undefined;
   }
 }
 
 const REPLAY = { timeout: 10_000, retries: 2, retryTimeouts: false };
-
-const place = (number: number) => String(number % MAX_LETTERS);
 
 function eventOf(tenant: string, { event }: DeadLetter, body: Uint8Array): CallEvent {
   const { mappingVersion, epoch, sequence, attributes } = event;

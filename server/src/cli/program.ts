@@ -4,6 +4,7 @@ import type { HostProgram } from '../supervisor/index.ts';
 import { registerCheck } from './check.ts';
 import { registerFunctions } from './functions/index.ts';
 import { registerKeys } from './key.ts';
+import { registerLog } from './log.ts';
 import { registerMappings } from './mapping.ts';
 import { registerOperations } from './operate.ts';
 import { registerStart } from './start.ts';
@@ -31,6 +32,7 @@ Environment: BATON_URL, BATON_CONTROL_TOKEN, BATON_KEY, BATON_LOG (trace … fat
   registerOperations(program);
   registerMappings(program);
   registerKeys(program);
+  registerLog(program);
   registerCheck(program);
   registerFunctions(program);
   const { registerBots } = await import('./bots/index.ts');

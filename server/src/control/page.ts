@@ -39,3 +39,14 @@ export function pageOf<T>(
   const page = sorted.slice(0, limit);
   return sorted.length > limit ? { items: page, next: cursorOf(idOf(page.at(-1)!)) } : { items: page };
 }
+
+/** One page of a list of numbered entries, the newest first. @param newest only those below `before` */
+export async function pageBelow<T extends { number: number }>(
+  { limit, after }: { limit: number; after?: string | undefined },
+  newest: (count: number, before: number | undefined) => Promise<T[]>,
+): Promise<{ found: T[]; next?: string }> {
+  const place = placeIn(after);
+  const found = await newest(limit, place === undefined ? undefined : Number(place));
+  const last = found.at(-1)?.number ?? 1;
+  return last > 1 ? { found, next: cursorOf(String(last)) } : { found };
+}

@@ -170,6 +170,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     mappings: tenancy.mappings,
     keys: tenancy.keys,
     audit,
+    tenantLog: sockets.tenantLog,
     metrics: () => metrics.text(),
     unready: () => (store.connected ? undefined : 'the store is away'),
   });

@@ -6,6 +6,7 @@ import { asBatonError, BatonError, messageUnrouted, receiveOverflow } from '../e
 import type { Mapping } from '../mappings/index.ts';
 import { registerMovable, trackOf } from '../migration/index.ts';
 import type { Log } from '../telemetry/index.ts';
+import type { TenantLog } from '../tenants/index.ts';
 import { Pause } from './backpressure.ts';
 import { CallLine, receiveCall, type WaitingCall } from './call-line.ts';
 import { CloseCode } from './close-codes.ts';
@@ -19,6 +20,7 @@ export interface CallingOptions {
   caller: Caller;
   deadLetters: DeadLetters;
   log: Log;
+  tenantLog: Pick<TenantLog, 'failed'>;
   /** Epoch at which this host owns a socket. */
   epoch(socketId: string): number | undefined;
   /** Does what a function answered to a call for an open socket. */
@@ -239,9 +241,9 @@ export class Calling {
   }
 
   private async failed(error: unknown, event: CallEvent, { url }: Endpoint, route?: number): Promise<void> {
-    const { log, deadLetters } = this.options;
-    const { socketId, type } = event;
-    log.warn({ socketId, err: error }, `the ${type} function failed`);
+    const { log, tenantLog, deadLetters } = this.options;
+    const { socketId, tenant, type, mapping: name } = event;
+    tenantLog.failed({ roomId: socketId, tenant, mapping: { name } }, error, `the ${type} function failed`);
     if (!(error instanceof BatonError)) return;
     const { reason, attempts, callId } = error.details as Record<string, any>;
     try {

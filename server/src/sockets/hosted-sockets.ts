@@ -13,7 +13,7 @@ import type { Mapping, MappingRegistry } from '../mappings/index.ts';
 import { keepUnlisted, type Migrator, registerMovable, trackOf } from '../migration/index.ts';
 import type { HostRecord, Store } from '../store/index.ts';
 import { counters, type Log } from '../telemetry/index.ts';
-import { SocketQuota, type Tenants, type Tokens } from '../tenants/index.ts';
+import { SocketQuota, TenantLog, type Tenants, type Tokens } from '../tenants/index.ts';
 import type { Arrival, BatonTransport } from '../transport/index.ts';
 import { within } from '../within.ts';
 import { Backlog } from './backlog.ts';
@@ -89,6 +89,8 @@ export class HostedSockets implements SocketService {
   private readonly calling: Calling;
   /** What was not delivered, for those who look after it. */
   readonly deadLetters: LettersOfTenants;
+  /** What went wrong with a tenant's sockets. */
+  readonly tenantLog: TenantLog;
   private readonly roster: Roster;
   private idleLooks: NodeJS.Timeout | undefined;
   private readonly backlog: Backlog;
@@ -110,6 +112,8 @@ export class HostedSockets implements SocketService {
       this.perform(method, socketId, args);
     this.reach = new Reach({ host, store, log, perform });
     this.tickets = new Tickets(store);
+    const tenantLog = new TenantLog(store.presence, log);
+    this.tenantLog = tenantLog;
     this.directory = new Directory({
       host,
       hosts: () => store.hosts(),
@@ -130,6 +134,7 @@ export class HostedSockets implements SocketService {
     this.linking = new Linking({
       store,
       log,
+      tenantLog,
       local,
       epoch: options.epoch,
       call: (socketId, method, args) => this.reach.call(socketId, method, args),
@@ -149,6 +154,7 @@ export class HostedSockets implements SocketService {
       host,
       store,
       log,
+      tenantLog,
       linking: this.linking,
       local,
       move: (socketIds, to) => this.moveTogether(socketIds, to),
@@ -167,6 +173,7 @@ export class HostedSockets implements SocketService {
       caller: this.caller,
       deadLetters: letters,
       log,
+      tenantLog,
       epoch: options.epoch,
       act: (room, reply) => this.act(room, reply),
     });
@@ -297,13 +304,17 @@ export class HostedSockets implements SocketService {
       : undefined;
   }
 
+  linkFailed(room: HostedSocket, error: unknown): void {
+    this.tenantLog.failed(room, error, 'the link it waited for was not made');
+  }
+
   async opened(room: HostedSocket, options: unknown): Promise<void> {
     this.inBackground(this.listed(this.roster.add(room)));
     let reply: Reply;
     try {
       reply = await this.calling.open(room, options);
     } catch (error) {
-      this.options.log.warn({ socketId: room.roomId, err: error }, 'the open function failed');
+      this.tenantLog.failed(room, error, 'the open function failed');
       throw error;
     }
     const { reject } = reply.actions;

@@ -13,6 +13,7 @@ import {
 import { type Migrator, trackOf } from '../migration/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
+import type { TenantLog } from '../tenants/index.ts';
 import { BatonClient, type BatonTransport, type Connection, type Lender } from '../transport/index.ts';
 import { CloseCode } from './close-codes.ts';
 import { newId } from './ids.ts';
@@ -33,6 +34,7 @@ export interface LinkRoomsOptions {
   host: string;
   store: Store;
   log: Log;
+  tenantLog: TenantLog;
   linking: Linking;
   local(socketId: string): HostedSocket | undefined;
   /** Moves sockets, and what has to stay with them. @throws why they stay */
@@ -124,8 +126,8 @@ export class LinkRooms implements Lender {
     members: HostedSocket[],
     error: BatonError,
   ): Promise<void> {
-    const { log, linking } = this.options;
-    log.warn({ socketId: room.roomId, err: error }, 'the peers get no room');
+    const { log, linking, tenantLog } = this.options;
+    tenantLog.failed(room, error, 'the peers get no room');
     await linking
       .withdrawRoom(room, linkId)
       .catch((cause) => log.warn({ socketId: room.roomId, err: cause }, 'the link still wants a room'));
@@ -161,7 +163,7 @@ export class LinkRooms implements Lender {
         member.say('room', { name, roomId, sessionId, processId: matchMaker.processId });
       },
       (error) => {
-        this.options.log.warn({ socketId: member.roomId, err: error }, 'a peer gets no seat in the room');
+        this.options.tenantLog.failed(member, error, 'a peer gets no seat in the room');
         tell(member, asBatonError(error));
       },
     );
@@ -244,7 +246,7 @@ export class LinkRooms implements Lender {
 
   private turnAway(room: HostedSocket, error: BatonError): void {
     if (!this.options.local(room.roomId)) return;
-    this.options.log.warn({ socketId: room.roomId, err: error }, 'a peer is not let into the room');
+    this.options.tenantLog.failed(room, error, 'a peer is not let into the room');
     if (room.away) this.recall(room, CloseCode.roomRefused, error.code);
     else if (!room.gone) room.stayHome(CloseCode.roomRefused, error.code);
     tell(room, error);

@@ -97,6 +97,8 @@ export interface SocketService {
   returned(room: HostedSocket): void;
   /** The socket has other peers than before, or waits for some. */
   relinked(room: HostedSocket): void;
+  /** The link that the socket waited for was not made. */
+  linkFailed(room: HostedSocket, error: { code: string; message: string }): void;
   /** What the control API wants of a socket's links. @throws why that is not done */
   wish(room: HostedSocket, wish: Wish): Promise<{ waits: boolean; peers: string[] }>;
   /** Gives the receive function what the client said. @param message lent */

@@ -495,7 +495,10 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
     if (change.linked) this.say('linked', { peers: change.linked });
     if (change.left.length > 0) SocketRoom.service.changed(this, 'unlinked', change.left);
     if (change.linked) SocketRoom.service.changed(this, 'linked', change.linked);
-    if (truth.failed) this.say('error', truth.failed);
+    if (truth.failed) {
+      this.say('error', truth.failed);
+      SocketRoom.service.linkFailed(this, truth.failed);
+    }
     if (wasLinked) this.warned = false;
     // what was said to those who have left is not for others
     if (change.allLeft || this.status === 'open') this.dropHeld();

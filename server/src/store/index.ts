@@ -2,6 +2,7 @@
 // small versioned records. Redis and a store embedded in the supervisor implement one interface.
 export { EmbeddedStoreServer } from './embedded/server.ts';
 export { nextGeneration } from './generation.ts';
+export { Newest } from './newest.ts';
 export { openStore, type StoreOptions } from './open.ts';
 export {
   type Change,

@@ -6,5 +6,6 @@ export { ApiKeys, type KeyView, keyName, keyScope } from './keys.ts';
 export { isOperatorScope, SCOPES, type Scope } from './scopes.ts';
 export { DEFAULT_TENANT, type TenantSettings, tenantId, tenantSettings } from './settings.ts';
 export { SocketQuota } from './socket-quota.ts';
+export { type LogEntry, logEntrySchema, TenantLog } from './tenant-log.ts';
 export { Tenants } from './tenants.ts';
 export { MAX_PLAYER_ID, type Player, Tokens } from './tokens.ts';

@@ -13,6 +13,7 @@ export const SCOPES = [
   'dead-letters:replay',
   'keys:admin',
   'audit:read',
+  'log:read',
   'hosts:read',
   'hosts:admin',
 ] as const;

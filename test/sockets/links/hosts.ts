@@ -72,6 +72,7 @@ export class FakeHost {
     this.linking = new Linking({
       store,
       log: silentLog,
+      tenantLog: { failed: () => {} },
       local: (socketId) => this.rooms.get(socketId),
       epoch: () => 1,
       call: (socketId, method, args) => cluster.call(socketId, method, args),

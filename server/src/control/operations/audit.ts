@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type AuditLog, auditSchema } from '../audit.ts';
 import { type Operation, operation } from '../operation.ts';
-import { cursorOf, nextCursor, pageQuery, placeIn } from '../page.ts';
+import { nextCursor, pageBelow, pageQuery } from '../page.ts';
 
 export function auditOperations(audit: AuditLog): Operation[] {
   return [
@@ -15,13 +15,11 @@ export function auditOperations(audit: AuditLog): Operation[] {
       query: pageQuery,
       answer: z.object({ entries: z.array(auditSchema), next: nextCursor }),
       errors: ['BATON_STORE_UNAVAILABLE'],
-      async run({ principal, query: { limit, after } }) {
-        const place = placeIn(after);
-        const before = place === undefined ? undefined : Number(place);
-        const entries = await audit.newest(principal.tenant, limit, before);
-        const last = entries.at(-1);
-        const more = entries.length === limit && last !== undefined && last.number > 1;
-        return { entries, ...(more ? { next: cursorOf(String(last.number)) } : {}) };
+      async run({ principal, query }) {
+        const { found: entries, ...next } = await pageBelow(query, (count, before) =>
+          audit.newest(principal.tenant, count, before),
+        );
+        return { entries, ...next };
       },
     }),
   ];

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { idIn, type Operation, operation } from '../operation.ts';
-import { cursorOf, nextCursor, pageQuery, placeIn } from '../page.ts';
+import { nextCursor, pageBelow, pageQuery } from '../page.ts';
 import type { DeadLettersBackend } from '../types.ts';
 import { deadLetterSchema } from '../views.ts';
 
@@ -20,12 +20,11 @@ export function deadLetterOperations(backend: DeadLettersBackend): Operation[] {
       query: pageQuery,
       answer: z.object({ deadLetters: z.array(deadLetterSchema), next: nextCursor }),
       errors: ['BATON_STORE_UNAVAILABLE'],
-      async run({ principal, query: { limit, after } }) {
-        const place = placeIn(after);
-        const before = place === undefined ? undefined : Number(place);
-        const deadLetters = await backend.newest(principal.tenant, limit, before);
-        const last = deadLetters.at(-1)?.number ?? 1;
-        return { deadLetters, ...(last > 1 ? { next: cursorOf(String(last)) } : {}) };
+      async run({ principal, query }) {
+        const { found: deadLetters, ...next } = await pageBelow(query, (count, before) =>
+          backend.newest(principal.tenant, count, before),
+        );
+        return { deadLetters, ...next };
       },
     }),
     operation({

@@ -7,6 +7,7 @@ import { documentOperations } from './document.ts';
 import { type FunctionsBackend, functionOperations } from './functions.ts';
 import { hostOperations } from './hosts.ts';
 import { type KeysBackend, keyOperations } from './keys.ts';
+import { type LogBackend, logOperations } from './log.ts';
 import { type MappingsBackend, mappingOperations } from './mappings.ts';
 import { metricsOperations } from './metrics.ts';
 import { probeOperations } from './probes.ts';
@@ -22,6 +23,7 @@ export interface Backends {
   mappings?: MappingsBackend;
   keys?: KeysBackend;
   audit?: AuditLog;
+  tenantLog?: LogBackend;
   /** Text of all metrics as Prometheus reads it. */
   metrics?: () => Promise<string>;
   /** Why the host should get no traffic; `undefined` = it should. Default: it always should. */
@@ -30,7 +32,8 @@ export interface Backends {
 
 /** All operations of the control API. */
 export function operationsOf(backends: Backends): Operation[] {
-  const { service, sockets, deadLetters, functions, mappings, keys, audit, metrics, unready } = backends;
+  const { service, sockets, deadLetters, functions, mappings, keys, audit, tenantLog, metrics, unready } =
+    backends;
   const operations = [
     ...hostOperations(service),
     ...roomOperations(service),
@@ -40,6 +43,7 @@ export function operationsOf(backends: Backends): Operation[] {
     ...(mappings ? mappingOperations(mappings) : []),
     ...(keys ? keyOperations(keys) : []),
     ...(audit ? auditOperations(audit) : []),
+    ...(tenantLog ? logOperations(tenantLog) : []),
     ...(metrics ? metricsOperations(metrics) : []),
     ...probeOperations(unready),
   ];

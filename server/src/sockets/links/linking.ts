@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { asBatonError, type BatonError, linkGone, socketNotFound } from '../../errors.ts';
 import type { Store } from '../../store/index.ts';
 import type { Log } from '../../telemetry/index.ts';
+import type { TenantLog } from '../../tenants/index.ts';
 import {
   close,
   expire,
@@ -57,6 +58,7 @@ export interface LinkedRoom {
 export interface LinkingOptions {
   store: Store;
   log: Log;
+  tenantLog: Pick<TenantLog, 'failed'>;
   /** The room of a socket of this process, unless it is about to move. */
   local(socketId: string): LinkedRoom | undefined;
   /** Epoch at which this host owns a socket. */
@@ -108,14 +110,15 @@ export class Linking {
   }
 
   private async fulfil(room: LinkedRoom, wish: Wish, waitMs: number): Promise<void> {
+    const { log, tenantLog } = this.options;
     const { roomId: socketId } = room;
     try {
       const refused = await this.want(room, wish, waitMs);
       if (!refused) return;
-      this.options.log.warn({ socketId, ...wish, err: refused }, 'the sockets could not be linked');
+      tenantLog.failed(room, refused, 'the sockets could not be linked');
       room.refused(refused);
     } catch (error) {
-      this.options.log.warn({ socketId, ...wish, err: error }, 'the sockets may not be linked');
+      log.warn({ socketId, ...wish, err: error }, 'the sockets may not be linked');
       room.refused(asBatonError(error));
       this.inBackground(this.persist(socketId, () => this.recover(socketId, waitMs)));
     }
