@@ -154,6 +154,19 @@ describe('a crashed host', () => {
     expect(await service.get()).toMatchObject({ id: 'h2' });
   });
 
+  test('that has not started yet does not keep the service from ending', async () => {
+    const flag = path.join(tempDir(), 'hang');
+    const app = `import fs from 'node:fs';
+      export default { version: 1, hangs: fs.existsSync(${JSON.stringify(flag)}) };`;
+    const service = await TestService.start(app, { hosts: 1 });
+    fs.writeFileSync(flag, '');
+    process.kill(service.hosts[0]!.pid, 'SIGKILL');
+    await service.until(() => service.hosts[0]?.state === 'starting');
+    const { pid } = service.hosts[0]!;
+    await service.supervisor.stop(600_000);
+    expect(isAlive(pid)).toBe(false);
+  });
+
   test('is not replaced when it crashes while the service ends', async () => {
     const service = await TestService.start({ version: 1 }, { hosts: 1, timing: { backoff: 1 } });
     process.kill(service.hosts[0]!.pid!, 'SIGKILL');

@@ -192,11 +192,7 @@ export class Fleet {
 
   async #abandon(seats: Seat[]): Promise<void> {
     for (const seat of seats) seat.retire();
-    await Promise.all(
-      seats.map(({ host }) =>
-        host?.state === 'starting' ? host.kill() : host?.stop(this.#options.timing.stop),
-      ),
-    );
+    await Promise.all(seats.map(({ host }) => host?.stop(this.#options.timing.stop)));
   }
 
   #spawn(generation: number, standby: boolean): HostProcess {

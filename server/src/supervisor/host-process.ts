@@ -131,6 +131,11 @@ export class HostProcess {
    */
   async stop(deadlineMs: number, leaving: string[] = []): Promise<void> {
     if (this.state === 'gone') return;
+    if (this.state === 'starting') {
+      this.kill(); // nobody plays there, and it does not listen to us yet
+      await this.exited;
+      return;
+    }
     this.state = 'stopping';
     this.send({ type: 'stop', deadlineMs, leaving });
     const timer = setTimeout(() => this.kill(), deadlineMs + 2000);
