@@ -160,11 +160,11 @@ describe('a crashed host', () => {
       export default { version: 1, hangs: fs.existsSync(${JSON.stringify(flag)}) };`;
     const service = await TestService.start(app, { hosts: 1 });
     fs.writeFileSync(flag, '');
-    process.kill(service.hosts[0]!.pid, 'SIGKILL');
+    process.kill(service.hosts[0]!.pid!, 'SIGKILL');
     await service.until(() => service.hosts[0]?.state === 'starting');
     const { pid } = service.hosts[0]!;
     await service.supervisor.stop(600_000);
-    expect(isAlive(pid)).toBe(false);
+    expect(isAlive(pid!)).toBe(false);
   });
 
   test('is not replaced when it crashes while the service ends', async () => {
