@@ -16,3 +16,4 @@ export {
 export { firstComePairs, type PairOptions } from './first-come-pairs.ts';
 export type { FunctionRequest, FunctionResponse } from './http.ts';
 export type { Served, ServeOptions } from './serve-node.ts';
+export type { Match, Matchmaker, Player, Rating, Ticket } from './match/types.ts';
