@@ -15,5 +15,5 @@ export {
 } from './events.ts';
 export { firstComePairs, type PairOptions } from './first-come-pairs.ts';
 export type { FunctionRequest, FunctionResponse } from './http.ts';
-export type { Served, ServeOptions } from './serve-node.ts';
 export type { Match, Matchmaker, Player, Rating, Ticket } from './match/types.ts';
+export type { Served, ServeOptions } from './serve-node.ts';
