@@ -16,4 +16,7 @@ export {
 export { firstComePairs, type PairOptions } from './first-come-pairs.ts';
 export type { FunctionRequest, FunctionResponse } from './http.ts';
 export type { Match, Matchmaker, Player, Rating, Ticket } from './match/types.ts';
+export { memoryPool, type PoolOptions, TicketPool } from './pool/pool.ts';
+export type { Claim, Entered, Entering, Left, PooledMatch, PooledTicket, TicketState } from './pool/types.ts';
+export { PoolFull } from './pool/types.ts';
 export type { Served, ServeOptions } from './serve-node.ts';
