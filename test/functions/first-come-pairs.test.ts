@@ -1,4 +1,4 @@
-import { defineFunctions, firstComePairs, type Served } from '@baton/functions';
+import { CLOSES, defineFunctions, firstComePairs, type Served, type SocketEvent } from '@baton/functions';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 let pairs: ReturnType<typeof firstComePairs>;
@@ -30,23 +30,29 @@ async function call(kind: string, socketId: string, playerId: string, mapping = 
 describe('first come, first paired', () => {
   test('the first of two waits, the second gets the first as its peer', async () => {
     expect(await call('open', 's1', 'ann')).toEqual({});
-    expect(pairs.waiting).toBe(1);
+    expect(await pairs.pool.size()).toBe(1);
     expect(await call('open', 's2', 'bob')).toEqual({ peer: 's1' });
-    expect(pairs.waiting).toBe(0);
+    expect(await pairs.pool.size()).toBe(0);
     expect(await call('open', 's3', 'cyd')).toEqual({});
   });
 
-  test('whoever waits longest is next', async () => {
-    await call('open', 's1', 'ann');
-    await call('open', 's2', 'ann');
-    expect(await call('open', 's3', 'bob')).toEqual({ peer: 's1' });
-    expect(await call('open', 's4', 'cyd')).toEqual({ peer: 's2' });
-  });
-
-  test('a player who opens twice never meets himself', async () => {
+  test('a player who taps twice never meets himself, and waits once', async () => {
     expect(await call('open', 's1', 'ann')).toEqual({});
     expect(await call('open', 's2', 'ann')).toEqual({});
-    expect(pairs.waiting).toBe(2);
+    expect(await pairs.pool.size()).toBe(1);
+    expect(await call('open', 's3', 'bob')).toEqual({ peer: 's2' });
+    expect(await call('open', 's4', 'cyd')).toEqual({});
+  });
+
+  test('of many who come at the same moment each is in one pair', async () => {
+    const names = Array.from({ length: 50 }, (_, i) => `p${i}`);
+    const answers = await Promise.all(names.map((name) => call('open', name, name)));
+    const pairsOf = answers.flatMap((answer, i) => {
+      const { peer } = answer as { peer?: string };
+      return peer === undefined ? [] : [[names[i]!, peer]];
+    });
+    expect(pairsOf).toHaveLength(25);
+    expect(new Set(pairsOf.flat()).size).toBe(50);
   });
 
   test('a call that is repeated gets the answer of the first time', async () => {
@@ -55,7 +61,7 @@ describe('first come, first paired', () => {
     expect(await call('open', 's2', 'bob')).toEqual({ peer: 's1' });
     expect(await call('open', 's2', 'bob')).toEqual({ peer: 's1' });
     expect(await call('open', 's1', 'ann')).toEqual({});
-    expect(pairs.waiting).toBe(0);
+    expect(await pairs.pool.size()).toBe(0);
   });
 
   test('a socket that closed while waiting is not offered', async () => {
@@ -70,26 +76,20 @@ describe('first come, first paired', () => {
     expect(await call('open', 's2', 'bob', 'chess')).toEqual({});
   });
 
-  test('memory is bounded: past the capacity the oldest socket is forgotten', async () => {
+  test('memory is bounded: past the capacity players are turned away, and those who play do not count', async () => {
     const small = firstComePairs({ capacity: 2 });
-    const open = (socketId: string, playerId: string) =>
+    const open = (socketId: string, mapping = 'duel') =>
       small.open({
-        kind: 'open',
-        id: '',
-        socketId,
-        playerId,
-        tenant: '',
-        mapping: 'duel',
-        mappingVersion: 0,
-        epoch: 0,
-        sequence: 0,
-        attributes: {},
-        data: undefined,
+        ...{ kind: 'open', id: '', socketId, playerId: socketId, tenant: '', mapping, mappingVersion: 0 },
+        ...{ epoch: 0, sequence: 0, attributes: {}, data: undefined },
       });
-    open('s1', 'ann');
-    open('s2', 'ann');
-    open('s3', 'ann');
-    expect(small.waiting).toBe(2);
-    expect(open('s4', 'bob')).toEqual({ peer: 's2' });
+    await open('s1');
+    await open('s2', 'chess');
+    expect(await open('s3')).toEqual({ reject: CLOSES.full });
+    await small.close({ socketId: 's2' } as SocketEvent);
+    for (let i = 3; i < 20; i += 2) {
+      expect(await open(`s${i}`)).toEqual({ peer: `s${i === 3 ? 1 : i - 1}` });
+      expect(await open(`s${i + 1}`)).toEqual({});
+    }
   });
 });

@@ -35,6 +35,12 @@ export interface PoolOptions {
   now?: () => number;
 }
 
+/** A ticket that may be matched; its players have these sockets, in the same order. */
+export interface WaitingTicket extends Ticket {
+  queue: string;
+  sockets: readonly string[];
+}
+
 const CAPACITY = 100_000;
 /** Attempts at a step whose records change meanwhile. */
 const TRIES = 100;
@@ -103,13 +109,14 @@ export class TicketPool {
   }
 
   /** Those that may be matched, longest waiting first. */
-  async waiting(): Promise<(Ticket & { queue: string })[]> {
+  async waiting(): Promise<WaitingTicket[]> {
     const listed = await this.#records.list('waiting', Number.MAX_SAFE_INTEGER, this.#capacity);
     return listed.map(({ value }) => {
       const { id, queue, members, createdAt, attributes, places } = JSON.parse(value) as PooledTicket;
       const players = members.map(({ player }) => player);
+      const sockets = members.map(({ socketId }) => socketId);
       const more = places ? { places } : {};
-      return { id, queue, players, createdAt, attributes: { ...attributes, ...more } };
+      return { id, queue, players, sockets, createdAt, attributes: { ...attributes, ...more } };
     });
   }
 
@@ -139,7 +146,11 @@ export class TicketPool {
           ? { sizes: teams.map((team) => team.reduce((n, { members }) => n + members.length, 0)) }
           : {}),
       };
-      if (backfill !== undefined && !(await takePlaces(draft, backfill, claim))) return undefined;
+      if (backfill !== undefined) {
+        const size = await takePlaces(draft, backfill, claim);
+        if (size === undefined) return undefined;
+        match.size = size;
+      }
       for (const ticket of found as PooledTicket[]) {
         const mine = answered && ticket.members.some(({ socketId }) => socketId === answered.socketId);
         const { room } = claim;

@@ -120,14 +120,14 @@ export async function putRunning(draft: Draft, match: PooledMatch): Promise<void
   else draft.put(key, ticket, { waiting: ticket.createdAt });
 }
 
-/** @returns false when the running match has not so many free places any more */
-export async function takePlaces(draft: Draft, id: string, claim: Claim): Promise<boolean> {
+/** @returns players of the running match when it is full; undefined when it has not so many free places any more */
+export async function takePlaces(draft: Draft, id: string, claim: Claim): Promise<number | undefined> {
   const free = await draft.one<PooledTicket>(ticketKey(id));
-  if (free?.state !== 'searching' || !free.places) return false;
+  if (free?.state !== 'searching' || !free.places) return undefined;
   const wanted = claim.teams.map((team) => team.reduce((n, { players }) => n + players.length, 0));
-  if (wanted.some((n, i) => n > (free.places![i] ?? 0))) return false;
+  if (wanted.some((n, i) => n > (free.places![i] ?? 0))) return undefined;
   draft.put(ticketKey(id), { ...free, state: 'proposed', match: claim.id }, {});
-  return true;
+  return free.members.length + free.places.reduce((sum, n) => sum + n, 0);
 }
 
 function parted<T>(items: readonly T[], first: (item: T) => boolean): [T[], T[]] {

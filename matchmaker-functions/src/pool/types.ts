@@ -56,8 +56,9 @@ export interface PooledMatch {
   running?: true;
   /** Players of each team, when it can be filled again. */
   sizes?: number[];
-  /** The running match that these join. */
+  /** The running match that these join, and its players once it is full. */
   backfill?: string;
+  size?: number;
 }
 
 export interface Entering {

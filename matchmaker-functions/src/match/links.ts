@@ -1,0 +1,130 @@
+import { isGone, type Service, ServiceError, type Wish } from '../control-api.ts';
+import type { TicketPool } from '../pool/pool.ts';
+import type { PooledMatch } from '../pool/types.ts';
+import type { MatchMessage } from './messages.ts';
+
+/** Until a match is linked or its players are back in line; then another process sees to it. */
+export const LINK_MS = 30_000;
+/** Matches that are linked at the same time. */
+const LINKS_AT_ONCE = 64;
+
+export const socketsOf = ({ teams }: Pick<PooledMatch, 'teams'>): string[] =>
+  teams.flat().flatMap(({ members }) => members.map(({ socketId }) => socketId));
+
+/** Makes links of claimed matches. What cannot be linked goes back to the pool, without those who are gone. */
+export class Links {
+  readonly #service: Service;
+  readonly #pool: TicketPool;
+  /** Called when players are back in line, and with what went wrong beside players who left. */
+  readonly #released: (error?: unknown) => void;
+  readonly #waiting: PooledMatch[] = [];
+  readonly #making = new Set<Promise<void>>();
+
+  constructor(service: Service, pool: TicketPool, released: (error?: unknown) => void) {
+    this.#service = service;
+    this.#pool = pool;
+    this.#released = released;
+  }
+
+  make(match: PooledMatch): void {
+    if (this.#making.size >= LINKS_AT_ONCE) {
+      this.#waiting.push(match);
+      return;
+    }
+    const made = this.#make(match)
+      .catch(this.#released)
+      .finally(() => {
+        this.#making.delete(made);
+        const next = this.#waiting.shift();
+        if (next) this.make(next);
+      });
+    this.#making.add(made);
+  }
+
+  /** Waits for those under way. */
+  async finish(): Promise<void> {
+    while (this.#making.size > 0) await Promise.all(this.#making);
+  }
+
+  /** A match whose link may or may not be there: its open answer may have got lost, or its process has died. */
+  async settle(match: PooledMatch, error?: unknown): Promise<void> {
+    const sockets = socketsOf(match);
+    const found = await Promise.all(sockets.map((socketId) => this.#service.socket(socketId)));
+    const wanted = new Set(sockets);
+    const together = found.every(
+      (socket) =>
+        socket?.status === 'linked' &&
+        (match.backfill !== undefined || socket.peers.every((peer) => wanted.has(peer))),
+    );
+    if (together) {
+      await this.#confirm(match);
+      return;
+    }
+    const out = sockets.filter((_, i) => !['open', 'opening'].includes(found[i]?.status ?? 'gone'));
+    if (!(await this.#pool.release(match.id, out))) return;
+    if (match.asked)
+      await this.tell(
+        sockets.filter((id) => !out.includes(id)),
+        cancelled(match, 'failed'),
+      );
+    const expected = error instanceof ServiceError && error.code.startsWith('BATON_LINK_');
+    this.#released(expected || out.length > 0 ? undefined : error);
+  }
+
+  /** @returns those who were not there to hear it */
+  async tell(sockets: readonly string[], message: MatchMessage): Promise<string[]> {
+    const gone: string[] = [];
+    const sent = sockets.map((socketId) =>
+      this.#service.send(socketId, message).catch((error: unknown) => {
+        if (!isGone(error)) throw error;
+        gone.push(socketId);
+      }),
+    );
+    const failed = (await Promise.allSettled(sent)).find(({ status }) => status === 'rejected');
+    if (failed) this.#released((failed as PromiseRejectedResult).reason);
+    return gone;
+  }
+
+  async #make(match: PooledMatch): Promise<void> {
+    const sockets = socketsOf(match);
+    try {
+      if (match.sizes || match.backfill !== undefined) await this.#asGroup(match, sockets);
+      else await this.#service.link(sockets[0]!, wishFor(sockets.slice(1)));
+    } catch (error) {
+      await this.settle(match, error);
+      return;
+    }
+    await this.#confirm(match);
+  }
+
+  /** A group has free places when somebody has left, for those who fill the match. */
+  async #asGroup(match: PooledMatch, sockets: readonly string[]): Promise<void> {
+    const size = match.size ?? sockets.length;
+    const wish = { group: match.backfill ?? match.id, size };
+    const joined = await Promise.allSettled(sockets.map((socketId) => this.#service.link(socketId, wish)));
+    const failed = joined.find(({ status }) => status === 'rejected');
+    if (!failed) return;
+    await this.#unlink(sockets.filter((_, i) => joined[i]!.status === 'fulfilled'));
+    throw (failed as PromiseRejectedResult).reason;
+  }
+
+  async #confirm(match: PooledMatch): Promise<void> {
+    // Somebody has left meanwhile: the others search already.
+    if (!(await this.#pool.confirm(match.id))) await this.#unlink(socketsOf(match));
+  }
+
+  async #unlink(sockets: readonly string[]): Promise<void> {
+    await Promise.allSettled(sockets.map((socketId) => this.#service.unlink(socketId)));
+  }
+}
+
+export function wishFor(peers: string[]): Extract<Wish, { peer: string } | { peers: string[] }> {
+  return peers.length === 1 ? { peer: peers[0]! } : { peers };
+}
+
+export function cancelled(
+  { id }: PooledMatch,
+  reason: Extract<MatchMessage, { event: 'match-cancelled' }>['reason'],
+): MatchMessage {
+  return { event: 'match-cancelled', match: id, reason };
+}
