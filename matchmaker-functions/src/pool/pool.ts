@@ -152,9 +152,8 @@ export class TicketPool {
         match.size = size;
       }
       for (const ticket of found as PooledTicket[]) {
-        const mine = answered && ticket.members.some(({ socketId }) => socketId === answered.socketId);
         const { room } = claim;
-        Object.assign(ticket, { match: id }, mine ? { answered } : {}, room ? { room } : {});
+        Object.assign(ticket, { match: id }, answered ? { answered } : {}, room ? { room } : {});
         if (claim.state === 'matched') matched(draft, ticket);
         else draft.put(ticketKey(ticket.id), { ...ticket, state: 'proposed' }, { live: 0 });
       }

@@ -31,7 +31,7 @@ export interface PooledTicket {
   expiresAt?: number;
   attributes: Record<string, unknown>;
   match?: string;
-  /** What the open call of this socket was answered when it made the match. */
+  /** Its match was made by what the open call of this socket was answered. */
   answered?: { socketId: string; answer: object };
   /** The room that its match is to get. */
   room?: { name: string; options?: Record<string, unknown> };
