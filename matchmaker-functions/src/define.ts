@@ -9,7 +9,7 @@ import {
 } from './events.ts';
 import { answerFetch } from './fetch.ts';
 import { data, type FunctionRequest, type FunctionResponse, json, problem } from './http.ts';
-import { type Served, type ServeOptions, serveNode } from './serve-node.ts';
+import { type NodeListener, nodeListener, type Served, type ServeOptions, serveNode } from './serve-node.ts';
 import { Unsigned, Verifier } from './signature.ts';
 
 export interface DefineOptions {
@@ -28,6 +28,11 @@ export interface Functions {
    * the service hosts itself, or a module that serves on other platforms.
    */
   fetch(request: Request): Promise<Response>;
+  /**
+   * Answers calls that come to a server of node:http or express: `createServer(functions.node)`,
+   * `app.use('/duel', functions.node)` before anything that parses bodies.
+   */
+  node: NodeListener;
   /** Serves the functions over HTTP (node:http) until closed. */
   serve(options: ServeOptions): Promise<Served>;
 }
@@ -45,8 +50,10 @@ export function defineFunctions(set: FunctionSet & DefineOptions): Functions {
   const functions: Functions = {
     handle: (request) => answer(set, verifier, request),
     fetch: (request) => answerFetch(functions.handle, request),
+    node: (req, res) => listener(req, res),
     serve: (options) => serveNode(functions, options),
   };
+  const listener = nodeListener(functions);
   return functions;
 }
 

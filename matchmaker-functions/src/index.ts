@@ -24,4 +24,5 @@ export * from './matchmakers/index.ts';
 export { memoryPool, type PoolOptions, TicketPool, type WaitingTicket } from './pool/pool.ts';
 export type { Claim, Entered, Entering, Left, PooledMatch, PooledTicket, TicketState } from './pool/types.ts';
 export { PoolFull } from './pool/types.ts';
-export type { Served, ServeOptions } from './serve-node.ts';
+export type { NodeListener, Served, ServeOptions } from './serve-node.ts';
+export { Unsigned, verify } from './signature.ts';

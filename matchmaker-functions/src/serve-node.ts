@@ -22,12 +22,21 @@ interface Handler {
   handle(request: FunctionRequest): Promise<FunctionResponse>;
 }
 
+/** Bytes of a call, unless serve() is told otherwise. */
+const LONGEST_BODY = 65_536;
+
+/** Takes calls of any server that hands on what node:http gives it. */
+export type NodeListener = (req: IncomingMessage, res: ServerResponse) => void;
+
+export function nodeListener(functions: Handler, maxBody = LONGEST_BODY): NodeListener {
+  return (req, res) => {
+    respond(functions, req, res, maxBody).catch(() => res.destroy());
+  };
+}
+
 export async function serveNode(functions: Handler, options: ServeOptions): Promise<Served> {
   const host = options.host ?? '127.0.0.1';
-  const maxBody = options.maxBody ?? 65_536;
-  const server = createServer((req, res) => {
-    respond(functions, req, res, maxBody).catch(() => res.destroy());
-  });
+  const server = createServer(nodeListener(functions, options.maxBody));
   server.requestTimeout = 10_000;
   server.headersTimeout = 5_000;
   // Longer than a caller's pool keeps a connection, so that the caller closes first and no call hits a dead one.
@@ -60,6 +69,14 @@ function close(server: Server): Promise<void> {
 
 async function respond(functions: Handler, req: IncomingMessage, res: ServerResponse, maxBody: number) {
   const body = await readBody(req, maxBody);
+  if (body === 'taken') {
+    const detail =
+      'The body was read before; mount the functions before what parses bodies, or behind express.raw().';
+    console.error(detail);
+    res.writeHead(500, { 'content-type': 'application/problem+json' });
+    res.end(JSON.stringify({ status: 500, detail }));
+    return;
+  }
   const answer = body
     ? await functions.handle({
         method: req.method ?? 'GET',
@@ -75,8 +92,14 @@ function tooLarge(maxBody: number): FunctionResponse {
   return problem(413, `The body exceeds ${maxBody} bytes.`, { connection: 'close' });
 }
 
-/** `undefined` when the body is larger than `maxBody`; what comes after that is not kept. */
-async function readBody(req: IncomingMessage, maxBody: number): Promise<Uint8Array | undefined> {
+/**
+ * `undefined` when the body is larger than `maxBody`; what comes after that is not kept. `taken`: a body parser was here
+ * before, and has not left the bytes.
+ */
+async function readBody(req: IncomingMessage, maxBody: number): Promise<Uint8Array | undefined | 'taken'> {
+  const parsed: unknown = Reflect.get(req, 'body');
+  if (parsed instanceof Uint8Array) return parsed.byteLength > maxBody ? undefined : parsed;
+  if (req.readableEnded && Number(req.headers['content-length'] ?? 0) > 0) return 'taken';
   if (Number(req.headers['content-length'] ?? 0) > maxBody) return undefined;
   const parts: Buffer[] = [];
   let size = 0;

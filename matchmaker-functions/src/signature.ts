@@ -12,6 +12,34 @@ export class Unsigned extends Error {
   override readonly name = 'Unsigned';
 }
 
+type HeaderOf = (name: string) => string | undefined;
+
+/**
+ * Checks of calls for a server that does not use `defineFunctions()`: that the service signed these very bytes with one of
+ * the secrets, within five minutes, and that the call was not made before. What was seen is kept in memory.
+ *
+ * @example
+ * ```ts
+ * const check = verify(['whsec_…']);
+ * check(request.headers, await request.bytes()); // throws Unsigned
+ * ```
+ * @throws TypeError when there is no secret, or one is malformed
+ */
+export function verify(
+  secrets: readonly string[],
+): (headers: Headers | HeaderOf | Readonly<Record<string, unknown>>, body: Uint8Array | string) => void {
+  const verifier = new Verifier(secrets);
+  return (headers, body) => {
+    const header: HeaderOf =
+      typeof headers === 'function'
+        ? headers
+        : headers instanceof Headers
+          ? (name) => headers.get(name) ?? undefined
+          : (name) => (typeof headers[name] === 'string' ? headers[name] : undefined);
+    verifier.check(header, typeof body === 'string' ? Buffer.from(body) : body);
+  };
+}
+
 export class Verifier {
   readonly #keys: KeyObject[];
   /** Timestamp of the newest attempt of each call, by webhook-id, in order of arrival. */
@@ -35,11 +63,7 @@ export class Verifier {
    * @param now seconds
    * @throws Unsigned
    */
-  check(
-    header: (name: string) => string | undefined,
-    body: Uint8Array,
-    now = Math.floor(Date.now() / 1_000),
-  ): void {
+  check(header: HeaderOf, body: Uint8Array, now = Math.floor(Date.now() / 1_000)): void {
     const required = (name: string) => {
       const value = header(name);
       if (!value) throw new Unsigned(`The call is not signed: header ${name} is missing.`);
