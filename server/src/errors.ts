@@ -117,6 +117,11 @@ export const reloadInProgress = define(
 );
 export const stopping = define('BATON_STOPPING', 503, 'The service is stopping.');
 
+// --- simulation
+export const matchmakerInvalid = define('BATON_MATCHMAKER_INVALID', 400, 'Matchmaker {file}: {reason}');
+export const traceInvalid = define('BATON_TRACE_INVALID', 400, '{file}, line {line}: {reason}');
+export const simulationFailed = define('BATON_SIMULATION_FAILED', 422, '{matchmaker}: {reason}');
+
 // --- handoff
 export const handoffUnsupported = define(
   'BATON_HANDOFF_UNSUPPORTED',

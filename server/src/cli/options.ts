@@ -7,6 +7,17 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+const UNITS = { ms: 0.001, s: 1, m: 60, h: 3600 };
+
+/** `30`, `30s`, `1.5m`, `250ms`. @returns seconds, up to a day */
+export function secondsOf(text: string): number {
+  const [, amount, unit = 's'] = /^(\d{1,9}(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
+  const seconds = Number(amount) * UNITS[unit as keyof typeof UNITS];
+  if (!(seconds <= 86_400))
+    throw new InvalidArgumentError('Expected seconds, or a duration such as 30s or 2m.');
+  return seconds;
+}
+
 /** `10.0.0.0/8`, or several with commas between; added to those of the same option before. */
 export function addressRanges(text: string, before: string[] = []): string[] {
   const ranges = text.split(',').map((range) => range.trim());

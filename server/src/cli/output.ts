@@ -13,6 +13,8 @@ const notTried = new Set([
   'BATON_NO_SERVICE',
   'BATON_SERVICE_TIMEOUT',
   'BATON_UNAUTHORIZED',
+  'BATON_MATCHMAKER_INVALID',
+  'BATON_TRACE_INVALID',
 ]);
 
 export function exitCodeOf(error: unknown): ExitCode {

@@ -7,6 +7,7 @@ import { registerKeys } from './key.ts';
 import { registerLog } from './log.ts';
 import { registerMappings } from './mapping.ts';
 import { registerOperations } from './operate.ts';
+import { registerSimulate } from './simulate/index.ts';
 import { registerStart } from './start.ts';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
@@ -35,6 +36,7 @@ Environment: BATON_URL, BATON_CONTROL_TOKEN, BATON_KEY, BATON_LOG (trace … fat
   registerLog(program);
   registerCheck(program);
   registerFunctions(program);
+  registerSimulate(program);
   const { registerBots } = await import('./bots/index.ts');
   registerBots(program);
   return program;
