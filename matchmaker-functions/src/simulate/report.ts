@@ -1,5 +1,5 @@
 import { type Distribution, distributionOf, rounded } from './distribution.ts';
-import type { PlayedMatch, Search } from './simulate.ts';
+import type { PlayedMatch, Search } from './search.ts';
 
 const timelinePoints = 120;
 const ratingGroups = 10;

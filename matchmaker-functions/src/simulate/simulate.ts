@@ -6,6 +6,7 @@ import { Random } from './random.ts';
 import { BETA, NEWCOMER, rate, winProbabilities } from './rating.ts';
 import { type Depth, type Report, reportOf } from './report.ts';
 import { playRound, SimulationError } from './round.ts';
+import type { PlayedMatch, Search } from './search.ts';
 
 export interface SimulateOptions {
   /** Decides outcomes, and who plays again. Default: 1. */
@@ -25,28 +26,6 @@ export interface SimulateOptions {
   roundLimit?: number;
   /** Told now and then how far it is: 0 to 1. */
   progress?(done: number): void;
-}
-
-/** One ticket from its arrival to its end. */
-export interface Search {
-  readonly ticket: Ticket;
-  outcome: 'matched' | 'abandoned' | 'waiting';
-  /** Milliseconds, on the clock of the ticket's `createdAt`. */
-  endedAt: number;
-  match?: PlayedMatch;
-}
-
-export interface PlayedMatch {
-  /** From 1, in the order of the rounds. */
-  readonly number: number;
-  readonly at: number;
-  readonly match: Match;
-  /** Players of its teams. */
-  readonly teams: readonly (readonly Player[])[];
-  /** Difference of the best and the worst rating; undefined when nobody has one. */
-  readonly spread?: number;
-  /** How likely its better side wins; undefined with one team. */
-  readonly fairness?: number;
 }
 
 export interface Simulation {
