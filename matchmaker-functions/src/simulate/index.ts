@@ -6,10 +6,5 @@ export { generatePopulation, type PopulationOptions, type Region } from './popul
 export { rate, winProbabilities } from './rating.ts';
 export type { PartyFigures, RatingFigures, Report, TimelinePoint } from './report.ts';
 export { SimulationError } from './round.ts';
-export {
-  type PlayedMatch,
-  type Search,
-  type SimulateOptions,
-  type Simulation,
-  simulate,
-} from './simulate.ts';
+export type { PlayedMatch, Search } from './search.ts';
+export { type SimulateOptions, type Simulation, simulate } from './simulate.ts';

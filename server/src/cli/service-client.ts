@@ -68,6 +68,11 @@ export class ServiceClient {
     this.#token = token;
   }
 
+  /** For another process that talks to the same service. */
+  get token(): string {
+    return this.#token;
+  }
+
   /**
    * The service named by URL, or the newest one of this user on this machine.
    * @throws noService, invalidOption, unauthorized when no token is known for the URL

@@ -1,4 +1,5 @@
 import type { Client, Room } from '@colyseus/sdk';
+import type { Meter } from './measure.ts';
 import { stateDifference } from './same-state.ts';
 import { Sequence } from './sequence.ts';
 import type { BotResult } from './types.ts';
@@ -27,6 +28,8 @@ export class Bot {
   readonly #pongs = new Sequence(1);
   readonly #ticks = new Sequence();
   readonly #faults: string[] = [];
+  readonly #meter: Meter;
+  readonly #sentAt = new Map<number, number>();
   readonly #waiting = new Map<number, (answer: StateAnswer) => void>();
   readonly #onPong = new Set<() => void>();
   #pings = 0;
@@ -38,11 +41,14 @@ export class Bot {
   #gapMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(room: Room) {
+  private constructor(room: Room, meter: Meter) {
     this.room = room;
+    this.#meter = meter;
+    meter.clients++;
     room.onMessage('pong-n', (n: number) => {
       this.#heard();
       this.#pongs.accept(n);
+      this.#measure(n);
       for (const wake of this.#onPong) wake();
     });
     room.onMessage('tick-n', (n: number) => {
@@ -67,15 +73,14 @@ export class Bot {
    * transport: such a bot joins again, so that what differs later differs because of a move.
    * @throws when the room does not answer
    */
-  static async join(client: Client, roomName: string): Promise<Bot> {
+  static async join(client: Client, roomName: string, meter: Meter): Promise<Bot> {
     for (let attempt = 1; ; attempt++) {
-      const bot = new Bot(await client.joinOrCreate(roomName));
+      const bot = new Bot(await client.joinOrCreate(roomName), meter);
       bot.#ping();
       await bot.#until(() => bot.#pongs.highest >= 1, answerMs);
       const answers = bot.#pongs.highest >= 1 && (await bot.#askState()) !== undefined;
       if (answers && bot.#mismatches === 0) return bot;
-      bot.#leaving = true;
-      await Promise.race([bot.room.leave(), timeout(answerMs)]);
+      await bot.#leave();
       if (!answers) throw new Error(unanswered(roomName));
       if (attempt === mostJoins) throw new Error(`The first state is wrong at every join: ${bot.#faults[0]}`);
     }
@@ -97,23 +102,42 @@ export class Bot {
     return this.#mismatches === before;
   }
 
-  /** Stops, waits for what is under way, and leaves. */
-  async finish(): Promise<BotResult> {
+  /** Stops, and waits for what is under way. */
+  async settle(): Promise<void> {
     clearInterval(this.#timer);
     await this.#until(() => this.#pongs.received >= this.#pings, answerMs);
+  }
+
+  /** After `settle()`: compares a last time, and leaves. */
+  async finish(): Promise<BotResult> {
     this.#heard();
     const answer = await this.#askState();
     if (!answer) this.#fault('no answer to "state?"');
     this.#pongs.end(this.#pings);
     if (answer?.ticks !== undefined) this.#ticks.end(answer.ticks);
     const result = this.#result();
-    this.#leaving = true;
-    await Promise.race([this.room.leave(), timeout(answerMs)]);
+    await this.#leave();
     return result;
   }
 
+  async #leave(): Promise<void> {
+    this.#leaving = true;
+    await Promise.race([this.room.leave(), timeout(answerMs)]);
+    this.#meter.clients--;
+  }
+
   #ping(): void {
-    this.room.send('ping-n', ++this.#pings);
+    const n = ++this.#pings;
+    this.#sentAt.set(n, performance.now());
+    this.#meter.sent++;
+    this.room.send('ping-n', n);
+  }
+
+  #measure(n: number): void {
+    const sentAt = this.#sentAt.get(n);
+    if (sentAt === undefined) return;
+    this.#sentAt.delete(n);
+    this.#meter.roundTrip(performance.now() - sentAt);
   }
 
   async #askState(): Promise<StateAnswer | undefined> {
@@ -134,6 +158,7 @@ export class Bot {
   }
 
   #heard(): void {
+    this.#meter.received++;
     const now = performance.now();
     if (this.#heardAt > 0) this.#gapMs = Math.max(this.#gapMs, now - this.#heardAt);
     if (this.#heardAt > 0) this.#heardAt = now;

@@ -14,9 +14,29 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
+/** Both together. */
+export function addChurn(a: ChurnResult, b: ChurnResult): ChurnResult {
+  const reconnected = a.reconnected ?? b.reconnected;
+  return {
+    joined: a.joined + b.joined,
+    left: a.left + b.left,
+    dropped: a.dropped + b.dropped,
+    ...(reconnected !== undefined && { reconnected: (a.reconnected ?? 0) + (b.reconnected ?? 0) }),
+    failed: a.failed + b.failed,
+    faults: [...a.faults, ...b.faults],
+  };
+}
+
 /** A player who joins, stays a while, perhaps loses the connection and comes back, leaves, and starts over. */
 export class Churner {
-  readonly result: ChurnResult = { joined: 0, left: 0, dropped: 0, reconnected: 0, failed: 0, faults: [] };
+  readonly result: Required<ChurnResult> = {
+    joined: 0,
+    left: 0,
+    dropped: 0,
+    reconnected: 0,
+    failed: 0,
+    faults: [],
+  };
   readonly #client: Client;
   readonly #rooms: string[];
   readonly #random: () => number;

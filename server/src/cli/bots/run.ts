@@ -1,225 +1,253 @@
 import { availableParallelism } from 'node:os';
-import { setTimeout as wait } from 'node:timers/promises';
-import { build, type Histogram } from 'hdr-histogram-js';
-import { invalidOption, noTarget } from '../../errors.ts';
+import { invalidOption } from '../../errors.ts';
 import type { ServiceChoice, ServiceClient } from '../service-client.ts';
+import { addChurn } from './churn.ts';
+import { Course } from './course.ts';
+import { newHistogram, record, spread } from './measure.ts';
+import { type Moves, movePairs, moveRooms, noMoves } from './moves.ts';
+import { openPairing } from './pairing.ts';
+import { type Scenario, type ScenarioName, scenarios } from './scenarios.ts';
 import { type OwnService, openService } from './service.ts';
-import type { BotResult, BotsResult, ChurnResult, Spread } from './types.ts';
+import type { BotResult, BotsResult, ChurnResult } from './types.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 export interface BotsOptions extends ServiceChoice, OwnService {
+  scenario: ScenarioName;
   room: string;
+  /** Links two at a time; undefined: one for this run. */
+  mapping?: string;
   clients: number;
+  /** Seconds over which clients come. */
+  ramp: number;
   /** Seconds. */
   duration: number;
-  /** How often every room of the bots is moved. */
+  /** In rooms: how often each is moved; on sockets: how many pairs are moved in all. */
   moves: number;
-  /** Pings a second and client. */
-  rate: number;
+  /** Messages a second and client; default: the scenario's. */
+  rate?: number;
+  /** Others come and go beside those in rooms. */
   churn: boolean;
   seed: number;
 }
 
-interface Report {
-  /** One line that replaces the last. */
-  progress(text: string): void;
-  /** A line that stays: something that went wrong. */
+export interface Progress {
+  /** What goes on. */
+  phase(text: string): void;
+  /** Something that went wrong. */
   fault(text: string): void;
+  /** Called once a second. */
+  second(course: Course, moves: Moves): void;
 }
 
-const clientsPerProcess = 50;
+export interface Played {
+  result: BotsResult;
+  course: Course;
+  moves: Moves;
+  /** What went wrong, in words; the first ones. */
+  faults: string[];
+}
+
+const clientsPerProcess = { rooms: 50, sockets: 1000 };
 const mostFaults = 20;
+const openMs = 180_000;
 
 /** Plays, moves, checks. @throws BatonError when there is nothing to play on */
-export async function runBots(options: BotsOptions, report: Report): Promise<BotsResult> {
-  report.progress('looking for a service');
-  const service = await openService(options, options);
-  const workers: WorkerProcess[] = [];
+export async function runBots(options: BotsOptions, progress: Progress): Promise<Played> {
+  progress.phase('looking for a service');
+  const run = new Run(options, progress);
+  const service = await openService(options, options, scenarios[options.scenario].on === 'sockets');
   try {
-    return await play(service.client, workers, options, report);
+    return await run.play(service.client);
   } finally {
-    await Promise.all(workers.map((worker) => worker.stop()));
+    await run.stop();
     await service.close();
   }
 }
 
-async function play(service: ServiceClient, workers: WorkerProcess[], options: BotsOptions, report: Report) {
-  const rooms = await join(service, workers, options, report);
-  const churn = options.churn ? await startChurn(service, workers, rooms, options) : undefined;
-  const players = workers.filter((worker) => worker !== churn);
-  await Promise.all(players.map((worker) => worker.call('start', { hz: options.rate })));
-  const moves = await moveAbout(service, players, rooms, options, report);
-  report.progress('waiting for the last messages');
-  const churned = await churn?.call('stopChurn');
-  const results = (await Promise.all(players.map((worker) => worker.call('finish')))).flat();
-  const faults = [...results, churned].flatMap((result) => result?.faults ?? []);
-  for (const fault of faults.slice(0, mostFaults)) report.fault(fault);
-  if (faults.length > mostFaults) report.fault(`and ${faults.length - mostFaults} more like these`);
-  return summary(results, moves, churned);
-}
+class Run {
+  readonly #options: BotsOptions;
+  readonly #scenario: Scenario;
+  readonly #progress: Progress;
+  readonly #course = new Course();
+  readonly #moves = noMoves();
+  readonly #workers: WorkerProcess[] = [];
+  readonly #faults: string[] = [];
+  #closing: () => Promise<void> = async () => {};
+  #timer: NodeJS.Timeout | undefined;
 
-/** @returns the ids of the rooms the bots are in */
-async function join(
-  service: ServiceClient,
-  workers: WorkerProcess[],
-  options: BotsOptions,
-  report: Report,
-): Promise<string[]> {
-  const { clients, room } = options;
-  const processes = Math.min(Math.ceil(clients / clientsPerProcess), 4 * availableParallelism());
-  const rooms = new Set<string>();
-  let joined = 0;
-  for (let n = 0; n < processes; n++) workers.push(new WorkerProcess());
-  // Every second process uses the SDK's fallback socket, so that both of its ways are played.
-  await Promise.all(
-    workers.map(async (worker, n) => {
-      const count = Math.floor(clients / processes) + (n < clients % processes ? 1 : 0);
-      const sdkSocket = n % 2 ? 'ws' : 'global';
-      const ids = await worker.call(
-        'join',
-        { url: service.url, room, count, sdkSocket },
-        60_000 + count * 1000,
-      );
-      for (const id of ids) rooms.add(id);
-      joined += count;
-      report.progress(`${joined} of ${clients} clients have joined`);
-    }),
-  );
-  return [...rooms];
-}
+  constructor(options: BotsOptions, progress: Progress) {
+    this.#options = options;
+    this.#scenario = scenarios[options.scenario];
+    this.#progress = progress;
+  }
 
-async function startChurn(
-  service: ServiceClient,
-  workers: WorkerProcess[],
-  rooms: string[],
-  options: BotsOptions,
-) {
-  const worker = new WorkerProcess();
-  workers.push(worker);
-  const players = Math.max(2, Math.min(32, Math.ceil(options.clients / 4)));
-  await worker.call('startChurn', {
-    url: service.url,
-    room: options.room,
-    rooms,
-    players,
-    seed: options.seed,
-  });
-  return worker;
-}
+  async play(service: ServiceClient): Promise<Played> {
+    const { rate = this.#scenario.rate } = this.#options;
+    this.#timer = setInterval(() => {
+      this.#course.tick();
+      this.#progress.second(this.#course, this.#moves);
+    }, 1000);
+    this.#progress.phase(`${this.#options.clients} clients come`);
+    const rooms = this.#scenario.on === 'rooms' ? await this.#join(service) : await this.#open(service);
+    const bots = [...this.#workers];
+    const beside = this.#options.churn ? await this.#startChurn(service, rooms) : undefined;
+    await Promise.all(bots.map((worker) => worker.call('start', { hz: rate })));
+    this.#progress.phase('playing');
+    await this.#moveAbout(service, bots, rooms);
+    this.#progress.phase('waiting for the last messages');
+    const churned = await beside?.call('stopChurn');
+    await Promise.all(bots.map((worker) => worker.call('settle')));
+    const ended = await Promise.all(bots.map((worker) => worker.call('finish')));
+    clearInterval(this.#timer);
+    this.#course.tick();
+    return this.#summary(
+      ended.flatMap(({ results }) => results),
+      [churned, ...ended.map(({ churn }) => churn)].filter((churn) => churn !== undefined),
+    );
+  }
 
-interface Moves {
-  done: number;
-  failed: number;
-  blackout: Histogram;
-}
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#workers.map((worker) => worker.stop()));
+    await this.#closing();
+  }
 
-async function moveAbout(
-  service: ServiceClient,
-  workers: WorkerProcess[],
-  rooms: string[],
-  { duration, moves, seed }: BotsOptions,
-  report: Report,
-): Promise<Moves> {
-  const result: Moves = { done: 0, failed: 0, blackout: newHistogram() };
-  const start = performance.now();
-  const at = (n: number) =>
-    wait(Math.max(0, start + (duration * 1000 * n) / (moves + 1) - performance.now()));
-  for (let n = 1; n <= moves; n++) {
-    await at(n);
-    const views = new Map((await service.rooms()).map((view) => [view.roomId, view.host]));
-    const hosts = (await service.hosts()).filter(({ state }) => state === 'up').map(({ id }) => id);
-    await Promise.all(
-      rooms.map(async (roomId, index) => {
-        const others = hosts.filter((host) => host !== views.get(roomId));
-        if (others.length === 0) throw noTarget({ host: hosts[0] ?? 'the only host' });
-        try {
-          const { blackoutMs } = await service.migrate(roomId, others[(seed + n + index) % others.length]!);
-          record(result.blackout, blackoutMs);
-          result.done++;
-        } catch (error) {
-          result.failed++;
-          report.fault(`move ${n} of room ${roomId}: ${(error as Error).message}`);
-        }
+  #worker(): WorkerProcess {
+    const number = this.#workers.length;
+    const worker = new WorkerProcess((sample) => this.#course.add(number, sample));
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  /** How many clients each process gets. */
+  #portions(even: boolean): number[] {
+    const { clients } = this.#options;
+    const perProcess = clientsPerProcess[this.#scenario.on];
+    const processes = Math.min(Math.ceil(clients / perProcess), 4 * availableParallelism());
+    const unit = even ? 2 : 1;
+    return Array.from(
+      { length: processes },
+      (_, n) => unit * (Math.floor(clients / unit / processes) + (n < (clients / unit) % processes ? 1 : 0)),
+    );
+  }
+
+  /** @returns the ids of the rooms the bots are in */
+  async #join({ url }: ServiceClient): Promise<string[]> {
+    const { room, ramp } = this.#options;
+    // Every second process uses the SDK's fallback socket, so that both of its ways are played.
+    const ids = await Promise.all(
+      this.#portions(false).map((count, n) => {
+        const sdkSocket = n % 2 ? 'ws' : 'global';
+        const joining = { url, room, count, sdkSocket, rampMs: ramp * 1000 } as const;
+        return this.#worker().call('join', joining, 60_000 + ramp * 1000 + count * 1000);
       }),
     );
-    await Promise.all(workers.map((worker) => worker.call('check')));
-    report.progress(`${n} of ${moves} moves, blackout ${spread(result.blackout).max} ms at most`);
+    return [...new Set(ids.flat())];
   }
-  await at(moves + 1);
-  return result;
-}
 
-function summary(results: BotResult[], moves: Moves, churned: ChurnResult | undefined): BotsResult {
-  const sum = (pick: (result: BotResult) => number) =>
-    results.reduce((total, result) => total + pick(result), 0);
-  const gaps = newHistogram();
-  for (const { gapMs } of results) record(gaps, gapMs);
-  const result: BotsResult = {
-    sent: sum(({ sent }) => sent),
-    received: sum(({ received }) => received),
-    lost: sum(({ lost }) => lost),
-    duplicated: sum(({ duplicated }) => duplicated),
-    reordered: sum(({ reordered }) => reordered),
-    disconnects: sum(({ disconnects }) => disconnects),
-    stateMismatches: sum(({ stateMismatches }) => stateMismatches),
-    moves: moves.done,
-    failedMoves: moves.failed,
-    blackoutMs: spread(moves.blackout),
-    gapMs: spread(gaps),
-  };
-  if (churned) {
-    const { faults: _, ...counts } = churned;
-    result.churn = counts;
+  async #open(service: ServiceClient): Promise<string[]> {
+    const { mapping: named, ramp, seed } = this.#options;
+    const pairing = await openPairing(service, named, seed);
+    this.#closing = pairing.close;
+    const target = { url: service.url, controlToken: service.token, mapping: pairing.mapping };
+    const how = { scenario: this.#scenario, rampMs: ramp * 1000 };
+    await Promise.all(
+      this.#portions(true).map((count, n) =>
+        this.#worker().call(
+          'open',
+          { ...target, ...how, count, seed: seed + n },
+          openMs + ramp * 1000 + count * 100,
+        ),
+      ),
+    );
+    return [];
   }
-  return result;
+
+  async #startChurn(service: ServiceClient, rooms: string[]): Promise<WorkerProcess> {
+    const { clients, room, seed } = this.#options;
+    const worker = this.#worker();
+    const players = Math.max(2, Math.min(32, Math.ceil(clients / 4)));
+    await worker.call('startChurn', { url: service.url, room, rooms, players, seed });
+    return worker;
+  }
+
+  async #moveAbout(service: ServiceClient, bots: WorkerProcess[], rooms: string[]): Promise<void> {
+    const { duration, moves, seed } = this.#options;
+    const moving = { service, duration, moves, seed, fault: (text: string) => this.#fault(text) };
+    if (this.#scenario.on === 'rooms')
+      await moveRooms(moving, this.#moves, rooms, () =>
+        Promise.all(bots.map((worker) => worker.call('check'))),
+      );
+    else await movePairs(moving, this.#moves, (n) => bots[n % bots.length]!.call('pick', { n }));
+  }
+
+  #fault(text: string): void {
+    if (this.#faults.length === mostFaults) this.#progress.fault('and more like these');
+    if (this.#faults.length < mostFaults) this.#progress.fault(text);
+    if (this.#faults.length <= mostFaults) this.#faults.push(text);
+  }
+
+  #summary(results: BotResult[], churned: ChurnResult[]): Played {
+    for (const { faults } of [...results, ...churned]) for (const fault of faults) this.#fault(fault);
+    const sum = (pick: (result: BotResult) => number) =>
+      results.reduce((total, result) => total + pick(result), 0);
+    const gaps = newHistogram();
+    for (const { gapMs } of results) record(gaps, gapMs);
+    const result: BotsResult = {
+      sent: sum(({ sent }) => sent),
+      received: sum(({ received }) => received),
+      lost: sum(({ lost }) => lost),
+      duplicated: sum(({ duplicated }) => duplicated),
+      reordered: sum(({ reordered }) => reordered),
+      disconnects: sum(({ disconnects }) => disconnects),
+      stateMismatches: sum(({ stateMismatches }) => stateMismatches),
+      moves: this.#moves.done,
+      failedMoves: this.#moves.failed,
+      roundTripMs: spread(this.#course.roundTrips),
+      blackoutMs: spread(this.#moves.blackout),
+      gapMs: spread(gaps),
+    };
+    if (churned.length > 0) {
+      const { faults: _, ...counts } = churned.reduce(addChurn);
+      result.churn = counts;
+    }
+    return { result, course: this.#course, moves: this.#moves, faults: this.#faults.slice(0, mostFaults) };
+  }
 }
 
 /** Whether everything went as it has to. */
 export function allWell(result: BotsResult): boolean {
   const { lost, duplicated, reordered, disconnects, stateMismatches, failedMoves, churn } = result;
   const faults = [lost, duplicated, reordered, disconnects, stateMismatches, failedMoves, churn?.failed ?? 0];
-  return faults.every((count) => count === 0) && (churn === undefined || churn.reconnected === churn.dropped);
-}
-
-/** Values in µs, so that a histogram of whole numbers keeps fractions of a millisecond. */
-function newHistogram(): Histogram {
-  return build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: 3_600_000_000,
-    numberOfSignificantValueDigits: 3,
-  });
-}
-
-function record(histogram: Histogram, ms: number): void {
-  histogram.recordValue(Math.max(0, Math.round(ms * 1000)));
-}
-
-function spread(histogram: Histogram): Spread {
-  const ms = (us: number) => Math.round(us / 10) / 100;
-  if (histogram.totalCount === 0) return { p50: 0, p99: 0, max: 0 };
-  return {
-    p50: ms(histogram.getValueAtPercentile(50)),
-    p99: ms(histogram.getValueAtPercentile(99)),
-    max: ms(histogram.maxValue),
-  };
+  const back = churn?.reconnected === undefined || churn.reconnected === churn.dropped;
+  return faults.every((count) => count === 0) && back;
 }
 
 /** @throws invalidOption */
 export function checkBotsOptions(o: BotsOptions): void {
-  const limits: [string, number, number, number, boolean][] = [
+  const limits: [string, number | undefined, number, number, boolean][] = [
     ['--clients', o.clients, 1, 100_000, true],
     ['--duration', o.duration, 0.1, 86_400, false],
     ['--moves', o.moves, 0, 1_000_000, true],
-    ['--rate', o.rate, 0.01, 1000, false],
+    ['--rate', o.rate, 0, 1000, false],
     ['--hosts', o.hosts, 1, 256, true],
     ['--seed', o.seed, 0, 0xffff_ffff, true],
   ];
   for (const [option, value, least, most, whole] of limits)
-    if (!(value >= least && value <= most) || (whole && !Number.isInteger(value))) {
+    if (value !== undefined && (!(value >= least && value <= most) || (whole && !Number.isInteger(value)))) {
       const kind = whole ? 'a whole number' : 'a number';
       throw invalidOption({ option, reason: `expected ${kind} from ${least} to ${most}` });
     }
-  if (o.moves > 0 && o.url === undefined && o.hosts < 2) {
+  if (o.moves > 0 && o.url === undefined && o.hosts < 2)
     throw invalidOption({ option: '--hosts', reason: 'moves need two hosts' });
-  }
+  const { on } = scenarios[o.scenario];
+  if (on === 'sockets' && o.clients % 2 !== 0)
+    throw invalidOption({
+      option: '--clients',
+      reason: 'sockets are linked two by two, so expected an even number',
+    });
+  if (on === 'sockets' && o.churn)
+    throw invalidOption({ option: '--churn', reason: 'it is for rooms; sockets have --scenario churn' });
+  if (on === 'rooms' && o.mapping !== undefined)
+    throw invalidOption({ option: '--mapping', reason: `scenario ${o.scenario} plays in rooms` });
 }

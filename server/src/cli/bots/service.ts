@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findApp, findService, Supervisor } from '../../supervisor/index.ts';
 import { type ServiceChoice, ServiceClient } from '../service-client.ts';
@@ -20,9 +20,14 @@ export interface OwnService {
 /**
  * The service that was asked for, else one that runs on this machine, else an own one. With an app it is
  * always an own one.
+ * @param socketsOnly an own service needs no rooms
  * @throws noService, unauthorized, or what keeps the own service from starting
  */
-export async function openService(choice: ServiceChoice, own: OwnService): Promise<OpenService> {
+export async function openService(
+  choice: ServiceChoice,
+  own: OwnService,
+  socketsOnly: boolean,
+): Promise<OpenService> {
   const named = choice.url ?? process.env['BATON_URL'] ?? choice.port ?? choice.runtimeDir;
   if (named !== undefined || (own.app === undefined && (await findService()) !== undefined)) {
     return { client: await ServiceClient.find(choice), close: async () => {} };
@@ -43,7 +48,7 @@ export async function openService(choice: ServiceChoice, own: OwnService): Promi
   try {
     supervisor = await Supervisor.start(
       {
-        app: appFile(own.app),
+        app: own.app === undefined && socketsOnly ? emptyApp : appFile(own.app),
         hosts: own.hosts,
         port: 0,
         host: '127.0.0.1',
@@ -59,6 +64,8 @@ export async function openService(choice: ServiceChoice, own: OwnService): Promi
     throw error;
   }
 }
+
+const emptyApp = fileURLToPath(new URL(`./empty-app${extname(import.meta.url)}`, import.meta.url));
 
 /** The given app, the one of this folder, or the arena that comes with a checkout. */
 function appFile(given: string | undefined): string {

@@ -1,3 +1,5 @@
+import type { Scenario } from './scenarios.ts';
+
 /** What one bot saw, in numbers; its process sends it to the command. */
 export interface BotResult {
   sent: number;
@@ -13,12 +15,13 @@ export interface BotResult {
   faults: string[];
 }
 
-/** Players who come and go beside the bots. */
+/** Players who come and go. */
 export interface ChurnResult {
   joined: number;
   left: number;
   dropped: number;
-  reconnected: number;
+  /** In rooms: those who lost their connection come back. */
+  reconnected?: number;
   failed: number;
   faults: string[];
 }
@@ -30,15 +33,36 @@ export interface Target {
   room: string;
 }
 
+/** Bots on sockets of a mapping. */
+export interface SocketTarget {
+  /** `http://host:port` */
+  url: string;
+  /** Of the control API, which gives each bot its place. */
+  controlToken: string;
+  mapping: string;
+  tenant?: string;
+}
+
+/** Milliseconds over which bots come, evenly. */
+interface Ramp {
+  rampMs: number;
+}
+
 /** What the command asks of a process with bots. */
 export interface WorkerCalls {
-  /** @returns the rooms' ids */
-  join(target: Target & { count: number; sdkSocket: 'global' | 'ws' }): Promise<string[]>;
+  /** Bots join rooms, on the stock SDK. @returns the rooms' ids */
+  join(target: Target & Ramp & { count: number; sdkSocket: 'global' | 'ws' }): Promise<string[]>;
+  /** Bots open sockets; resolves when all are linked, of those that come and go when they have come once. */
+  open(target: SocketTarget & Ramp & { scenario: Scenario; count: number; seed: number }): Promise<void>;
   start(pings: { hz: number }): void;
-  /** Every bot compares its state with the server's. @returns how many differ */
+  /** Every bot in a room compares its state with the server's. @returns how many differ */
   check(): Promise<number>;
-  /** No more pings; waits for what is under way, then leaves. */
-  finish(): Promise<BotResult[]>;
+  /** @returns a linked socket, if there is one; the same number gives the same one of the same sockets */
+  pick(choice: { n: number }): string | undefined;
+  /** No more messages; waits for what is under way. Bots stay where they are, since others may wait for them. */
+  settle(): Promise<void>;
+  /** All leave. */
+  finish(): Promise<{ results: BotResult[]; churn?: ChurnResult }>;
   startChurn(churn: Target & { rooms: string[]; players: number; seed: number }): void;
   stopChurn(): Promise<ChurnResult>;
 }
@@ -52,6 +76,7 @@ export interface Spread {
 export interface BotsResult extends Omit<BotResult, 'gapMs' | 'faults'> {
   moves: number;
   failedMoves: number;
+  roundTripMs: Spread;
   blackoutMs: Spread;
   gapMs: Spread;
   churn?: Omit<ChurnResult, 'faults'>;

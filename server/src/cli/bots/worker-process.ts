@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Sample } from './measure.ts';
 import type { WorkerCalls } from './types.ts';
 
 interface Answer {
@@ -20,10 +21,14 @@ export class WorkerProcess {
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
 
-  constructor() {
+  /** @param onSample told once a second what its bots have seen since */
+  constructor(onSample: (sample: Sample) => void) {
     const file = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
     this.#child = fork(file, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    this.#child.on('message', (answer) => this.#settle(answer as Answer));
+    this.#child.on('message', (message) => {
+      if ('sample' in (message as object)) onSample((message as { sample: Sample }).sample);
+      else this.#settle(message as Answer);
+    });
     this.#child.on('exit', (code, signal) =>
       this.#fail(new Error(`a process with bots ended (${signal ?? code})`)),
     );

@@ -1,15 +1,22 @@
 // A process full of bots, started by worker-process.ts.
 import type { Client } from '@colyseus/sdk';
 import { Bot } from './bot.ts';
-import { Churner } from './churn.ts';
-import type { ChurnResult, WorkerCalls } from './types.ts';
+import { addChurn, Churner } from './churn.ts';
+import { Meter } from './measure.ts';
+import { eachOnRamp } from './ramp.ts';
+import { SocketCrew } from './socket-crew.ts';
+import type { WorkerCalls } from './types.ts';
+
+const sampleMs = 1000;
 
 // The SDK tells people about reconnections; here the numbers tell.
 console.info = () => {};
 console.warn = () => {};
 
+const meter = new Meter();
 let bots: Bot[] = [];
 let churners: Churner[] = [];
+let crew: SocketCrew | undefined;
 
 /** @param socket `ws` = the package the SDK falls back to where there is no global WebSocket */
 async function connectTo(url: string, socket: 'global' | 'ws'): Promise<Client> {
@@ -19,22 +26,33 @@ async function connectTo(url: string, socket: 'global' | 'ws'): Promise<Client> 
 }
 
 const calls: WorkerCalls = {
-  async join({ url, room, count, sdkSocket }) {
+  async join({ url, room, count, sdkSocket, rampMs }) {
     const client = await connectTo(url, sdkSocket);
-    for (let n = 0; n < count; n++) bots.push(await Bot.join(client, room));
+    bots = await eachOnRamp(count, rampMs, 1, () => Bot.join(client, room, meter));
     return bots.map((bot) => bot.room.roomId);
+  },
+  async open(opening) {
+    crew = new SocketCrew(opening, meter);
+    await crew.open();
   },
   start({ hz }) {
     for (const bot of bots) bot.start(hz);
+    crew?.start(hz);
   },
   async check() {
     const equal = await Promise.all(bots.map((bot) => bot.check()));
     return equal.filter((same) => !same).length;
   },
+  pick: ({ n }) => crew?.pick(n),
+  async settle() {
+    await Promise.all([...bots.map((bot) => bot.settle()), crew?.settle()]);
+  },
   async finish() {
     const results = await Promise.all(bots.map((bot) => bot.finish()));
     bots = [];
-    return results;
+    const ended = crew?.finish() ?? { results: [] };
+    report();
+    return { ...ended, results: [...results, ...ended.results] };
   },
   async startChurn({ url, rooms, players, seed }) {
     const client = await connectTo(url, 'ws');
@@ -42,13 +60,7 @@ const calls: WorkerCalls = {
   },
   async stopChurn() {
     const results = await Promise.all(churners.map((churner) => churner.stop()));
-    const total: ChurnResult = { joined: 0, left: 0, dropped: 0, reconnected: 0, failed: 0, faults: [] };
-    for (const result of results) {
-      for (const key of ['joined', 'left', 'dropped', 'reconnected', 'failed'] as const)
-        total[key] += result[key];
-      total.faults.push(...result.faults);
-    }
-    return total;
+    return results.reduce(addChurn);
   },
 };
 
@@ -57,6 +69,11 @@ interface Call {
   method: keyof WorkerCalls;
   args: never;
 }
+
+function report(): void {
+  process.send?.({ sample: meter.take() });
+}
+setInterval(report, sampleMs);
 
 process.on('message', async ({ id, method, args }: Call) => {
   try {
