@@ -15,6 +15,12 @@ export interface Wait {
   cancel(): void;
 }
 
+/** A wait that may go silent for a while; it reports what came meanwhile when it is listened to again. */
+export interface Watch extends Wait {
+  pause(): void;
+  resume(): void;
+}
+
 /** Whether descriptors can be handed over here, and if not, why. */
 export type Support = { ok: true } | { ok: false; reason: string };
 
@@ -337,7 +343,7 @@ const held = new Set<PollHandle>();
  * Calls back each time `fd` has something to read (level-triggered), until cancelled. One watcher per
  * descriptor number and event loop; watch a `dup` when something else may watch the same one.
  */
-function watchReadable(fd: Fd, callback: () => void): Wait {
+function watchReadable(fd: Fd, callback: () => void): Watch {
   const { koffi } = native();
   // libuv stops a poll at EPOLLERR (status < 0) without saying what; the read in the callback finds out, and
   // after a start() the poll reports what comes after the error.
@@ -348,7 +354,11 @@ function watchReadable(fd: Fd, callback: () => void): Wait {
   };
   const handle = koffi.node.poll(fd, events, fired);
   held.add(handle);
-  return { cancel: () => void (held.delete(handle) && handle.close()) };
+  return {
+    pause: () => void (held.has(handle) && handle.stop()),
+    resume: () => void (held.has(handle) && handle.start(events, fired)),
+    cancel: () => void (held.delete(handle) && handle.close()),
+  };
 }
 
 /**

@@ -1,7 +1,7 @@
 // The few system calls a connection makes past Node: reads, exact writes, and a descriptor's copies.
 
 import { libc } from '../handoff/index.ts';
-import { Poller } from './poller.ts';
+import { type Cork, Poller } from './poller.ts';
 
 export interface Kernel {
   /** @returns bytes accepted, or a negative errno */
@@ -17,8 +17,8 @@ export interface Kernel {
 }
 
 /** Undefined where libc cannot be called; connections then use their streams and cannot be detached. */
-export function openKernel(): Kernel | undefined {
-  return libc.supported().ok ? { ...libc, poller: new Poller() } : undefined;
+export function openKernel(outbox: Cork, coalesceMs: number): Kernel | undefined {
+  return libc.supported().ok ? { ...libc, poller: new Poller(outbox, coalesceMs) } : undefined;
 }
 
 /** Why there is no kernel to call. */

@@ -68,6 +68,11 @@ export interface BatonTransportOptions {
     protocols: Set<string>,
     request: { url: string; headers: HeaderRecord },
   ) => string | false;
+  /**
+   * Milliseconds by which messages may come later while a host is woken for single ones more than 2,000 times a second:
+   * it then reads, and answers, those of each such while together. 0 for never. Default 1.
+   */
+  coalesce?: number;
   /** Accepted for `ws`' sake and without effect: compression keeps state that cannot move. */
   perMessageDeflate?: unknown;
 }
@@ -83,6 +88,7 @@ const DEFAULTS = {
   upgradeTimeout: 30_000,
   headersTimeout: 20_000,
   maxHeaderSize: 16 * 1024,
+  coalesce: 1,
 };
 
 export type Settings = BatonTransportOptions & Required<Pick<BatonTransportOptions, keyof typeof DEFAULTS>>;

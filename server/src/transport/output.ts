@@ -127,9 +127,8 @@ export class Output implements Corked {
     const start = list[0]!;
     if (list[count - 2]! + list[count - 1]! - start === bytes) {
       this.finishCorked(list, count, this.write(this.outbox.arena, start, bytes));
-      return;
-    }
-    this.gatherCorked(list, count);
+    } else this.gatherCorked(list, count);
+    if (this.dones) this.settle();
   }
 
   /** Nothing is written from now on; frames that come wait in the queue. */

@@ -63,9 +63,10 @@ export class BatonTransport extends Transport {
     super();
     const settings = (this.settings = settingsOf(options));
     if (settings.perMessageDeflate) logger.warn('BatonTransport: perMessageDeflate has no effect.');
+    const outbox = new Outbox();
     this.endpoint = {
-      kernel: openKernel(),
-      outbox: new Outbox(),
+      kernel: openKernel(outbox, settings.coalesce),
+      outbox,
       limits: { maxPayload: settings.maxPayload, maxFragments: settings.maxFragments },
       maxBufferedOutput: settings.maxBufferedOutput,
       slowReader: settings.slowReader,
