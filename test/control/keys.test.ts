@@ -91,7 +91,7 @@ describe('limits', () => {
         return ring.authenticate(bearer);
       },
     };
-    const api = await serve({ keys, limits: { wrongKeys: 2 } });
+    const api = await serve({ keys, limits: { wrongKeys: 2 }, trustProxy: ['127.0.0.0/8'] });
     const ask = (key: string, from: string) =>
       api.send('GET', '/v1/sockets', { headers: { ...as(key), 'x-forwarded-for': from } });
     expect((await ask('wrong', '192.0.2.1')).status).toBe(401);
@@ -107,8 +107,16 @@ describe('limits', () => {
     expect((await ask('good', '192.0.2.2')).status).toBe(200);
   });
 
-  test('an IPv6 network counts as one address', async () => {
+  test('nobody but a trusted proxy says where a request is from', async () => {
     const api = await serve({ keys: keyRing({}), limits: { wrongKeys: 1 } });
+    const ask = (from: string) =>
+      api.send('GET', '/v1/sockets', { headers: { ...as('wrong'), 'x-forwarded-for': from } });
+    expect((await ask('192.0.2.1')).status).toBe(401);
+    expect((await ask('192.0.2.2')).status).toBe(429);
+  });
+
+  test('an IPv6 network counts as one address', async () => {
+    const api = await serve({ keys: keyRing({}), limits: { wrongKeys: 1 }, trustProxy: ['127.0.0.0/8'] });
     const ask = (from: string) =>
       api.send('GET', '/v1/sockets', { headers: { ...as('wrong'), 'x-forwarded-for': from } });
     expect((await ask('2001:db8:1:2::1')).status).toBe(401);

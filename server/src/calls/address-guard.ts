@@ -5,6 +5,7 @@
 import dns from 'node:dns';
 import net from 'node:net';
 import { buildConnector } from 'undici';
+import { AddressRanges, unmapped } from '../address-ranges.ts';
 import { endpointForbidden } from '../errors.ts';
 
 /** IANA's special-purpose IPv4 addresses (RFC 6890 and its registry), multicast and reserved ones. */
@@ -29,46 +30,24 @@ const SPECIAL_V4 = [
 const GLOBAL_V6 = '2000::/3';
 const SPECIAL_V6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'];
 
-function blockList(cidrs: readonly string[]): net.BlockList {
-  const list = new net.BlockList();
-  for (const cidr of cidrs) {
-    const [address, prefix] = cidr.split('/');
-    list.addSubnet(address!, Number(prefix), net.isIPv6(address!) ? 'ipv6' : 'ipv4');
-  }
-  return list;
-}
-
-const special = blockList([...SPECIAL_V4, ...SPECIAL_V6]);
-const globalV6 = blockList([GLOBAL_V6]);
-/** `::ffff:a.b.c.d` in the spelling of URL. */
-const MAPPED = /^::ffff:(?:([0-9a-f]{1,4}):([0-9a-f]{1,4})|(\d+\.\d+\.\d+\.\d+))$/i;
-
-/** The IPv4 address inside an IPv4-mapped IPv6 one (RFC 4291 §2.5.5.2), else the address itself. */
-function unmapped(address: string): string {
-  const found = MAPPED.exec(new URL(`http://[${address.split('%')[0]}]`).hostname.slice(1, -1));
-  if (!found) return address;
-  if (found[3]) return found[3];
-  const [high, low] = [Number.parseInt(found[1]!, 16), Number.parseInt(found[2]!, 16)];
-  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.');
-}
+const special = new AddressRanges([...SPECIAL_V4, ...SPECIAL_V6]);
+const globalV6 = new AddressRanges([GLOBAL_V6]);
 
 export class AddressGuard {
-  private readonly allowed: net.BlockList;
+  private readonly allowed: AddressRanges;
 
   /** @param allowed CIDR ranges that endpoints may be in although they are special, `127.0.0.0/8` for example */
   constructor(allowed: readonly string[] = []) {
-    this.allowed = blockList(allowed);
+    this.allowed = new AddressRanges(allowed);
   }
 
   /** Whether endpoints may be at an IP address. Anything else than an address is not. */
   permits(address: string): boolean {
-    const bare = net.isIPv6(address) ? unmapped(address) : address;
-    const family = net.isIP(bare);
+    const family = net.isIP(unmapped(address));
     if (family === 0) return false;
-    const name = family === 6 ? 'ipv6' : 'ipv4';
-    if (this.allowed.check(bare, name)) return true;
-    if (special.check(bare, name)) return false;
-    return family === 4 || globalV6.check(bare, 'ipv6');
+    if (this.allowed.has(address)) return true;
+    if (special.has(address)) return false;
+    return family === 4 || globalV6.has(address);
   }
 
   /**

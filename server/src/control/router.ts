@@ -24,6 +24,8 @@ export interface ControlOptions {
   /** API keys of tenants. Default: there are none. */
   keys?: KeyRing;
   limits?: LimitOptions;
+  /** CIDR ranges of proxies that say where clients are. Default: none. */
+  trustProxy?: string[];
   /** Default: writes are not written down. */
   audit?: AuditLog;
   /** Default: `Idempotency-Key` does nothing. */
@@ -51,8 +53,7 @@ export function createControl(options: ControlOptions): Express {
   const control = new Control(options);
   const app = express();
   app.set('case sensitive routing', true).set('etag', false).disable('x-powered-by');
-  // a proxy on this machine or in its network says whose request it passes on
-  app.set('trust proxy', ['loopback', 'linklocal', 'uniquelocal']);
+  app.set('trust proxy', options.trustProxy ?? []);
   app.use(start);
   control.route(app);
   app.use('/v1/docs', docsPage());

@@ -1,17 +1,29 @@
 // The control API shares the service's port: its paths are answered before the app sees them.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressRanges } from '../address-ranges.ts';
 import type { Operation } from '../control/index.ts';
 import { isMatchmaking, limitMatchmaking } from './body-limit.ts';
+import { settleAddress } from './client-address.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
-/** @param control what `createControl` made of the operations */
-export function interceptControl(server: Server, control: Handler, operations: Operation[]): void {
+/**
+ * @param control what `createControl` made of the operations
+ * @param proxies whose word about where a client is counts
+ */
+export function interceptControl(
+  server: Server,
+  control: Handler,
+  operations: Operation[],
+  proxies: AddressRanges,
+): void {
   const isControl = pathsOf(operations);
   const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean;
   server.emit = ((event: string, ...args: unknown[]) => {
-    if (event !== 'request') return emit(event, ...args);
+    if (event !== 'request' && event !== 'upgrade') return emit(event, ...args);
     const [request, response] = args as [IncomingMessage, ServerResponse];
+    settleAddress(request, proxies);
+    if (event === 'upgrade') return emit(event, ...args);
     const { url = '' } = request;
     if (isControl.test(url)) {
       control(request, response, () => emit(event, ...args));
@@ -19,7 +31,7 @@ export function interceptControl(server: Server, control: Handler, operations: O
     }
     if (isMatchmaking(url)) {
       if (!limitMatchmaking(request, response)) return true;
-      // Core finds the client's address in headers alone; this one counts where no proxy has set another.
+      // Core finds the client's address in headers alone; this one counts where no trusted proxy has set another.
       request.headers['x-client-ip'] ??= request.socket.remoteAddress ?? '';
     }
     return emit(event, ...args);
