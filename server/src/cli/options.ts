@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { MAX_COALESCE_MS } from '../host/settings.ts';
 import type { ServiceChoice } from './service-client.ts';
 
 export function wholeNumber(text: string): number {
@@ -28,6 +29,13 @@ export function addressRanges(text: string, before: string[] = []): string[] {
       throw new InvalidArgumentError(`"${range}" is not a range such as 10.0.0.0/8.`);
   }
   return [...before, ...ranges];
+}
+
+export function coalesceMs(text: string): number {
+  const ms = wholeNumber(text);
+  if (ms > MAX_COALESCE_MS)
+    throw new InvalidArgumentError(`Expected at most ${MAX_COALESCE_MS} milliseconds.`);
+  return ms;
 }
 
 /** At most what the control API takes: an hour. */

@@ -10,7 +10,7 @@ import {
 } from '../supervisor/index.ts';
 import { createLog, type Log, withoutPassword } from '../telemetry/index.ts';
 import { examples } from './operate.ts';
-import { addressRanges, wholeNumber } from './options.ts';
+import { addressRanges, coalesceMs, wholeNumber } from './options.ts';
 import { Screen } from './screen.ts';
 
 const LOOPBACK_ALLOWED = `This is development: functions may be on this machine (${LOOPBACK.join(', ')}).`;
@@ -23,6 +23,8 @@ interface StartOptions {
   runtimeDir?: string;
   mappings?: string;
   allowEndpoints?: string[];
+  trustProxy?: string[];
+  coalesce: number;
   dev?: true;
   origin?: string;
   plain?: boolean;
@@ -57,6 +59,25 @@ export function registerStart(program: Command, hostProgram?: HostProgram): void
       )
         .env('BATON_ALLOW_ENDPOINTS')
         .argParser(addressRanges),
+    )
+    .addOption(
+      new Option(
+        '--trust-proxy <cidr>',
+        'range of addresses of proxies that say where clients are, by X-Real-IP or X-Forwarded-For; can be repeated ' +
+          '(default: none)',
+      )
+        .env('BATON_TRUST_PROXY')
+        .argParser(addressRanges),
+    )
+    .addOption(
+      new Option(
+        '--coalesce <ms>',
+        'by how much messages may come later while a host is woken for single ones more than 2,000 times a second; ' +
+          '0 = not at all',
+      )
+        .env('BATON_COALESCE')
+        .argParser(coalesceMs)
+        .default(1),
     )
     .option(
       '--dev',
@@ -154,6 +175,8 @@ function supervisorOptions(
     development: options.dev,
     origin: options.origin,
     allowEndpoints: options.allowEndpoints,
+    trustProxy: options.trustProxy,
+    coalesce: options.coalesce,
     log,
     onLine: (line) => screen.hostLine(line),
     onChange: () => screen.changed(),

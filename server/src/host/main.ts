@@ -3,6 +3,7 @@ import inspector from 'node:inspector';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { matchMaker } from '@colyseus/core';
+import { AddressRanges } from '../address-ranges.ts';
 import { AddressGuard } from '../calls/index.ts';
 import {
   AuditLog,
@@ -86,7 +87,8 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     presence: gates.presence.presence,
     driver: gates.driver.driver,
     selectProcessIdToCreateRoom: placement.select,
-    transport: (options) => new BatonTransport({ ...options, listenFd: settings.listenFd }),
+    transport: (options) =>
+      new BatonTransport({ coalesce: settings.coalesce, ...options, listenFd: settings.listenFd }),
     log: hostLog,
   });
   followAppRooms();
@@ -179,6 +181,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     tokens: { service: settings.controlToken, metrics: settings.metricsToken },
     keys: tenancy.keys,
     audit,
+    trustProxy: settings.trustProxy,
     idempotency: new IdempotencyKeys(store, hostLog),
     answered: ({ id }, status, seconds) => {
       counters.controlRequests.add(`${id} ${status}`);
@@ -186,7 +189,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     },
     log: hostLog,
   });
-  interceptControl(app.transport.server!, control, operations);
+  interceptControl(app.transport.server!, control, operations, new AddressRanges(settings.trustProxy));
   const requests = new OpenRequests(app.transport.server!);
   // Colyseus looks after dead processes before it listens, for seconds: nobody sends rooms here until that is done
   registration.record.state = 'draining';

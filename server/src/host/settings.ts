@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { invalidOption } from '../errors.ts';
 
+/** Longer is felt by players. */
+export const MAX_COALESCE_MS = 10;
+
 /** What the supervisor tells a host process in the environment variable BATON_HOST, as JSON. */
 export const settingsSchema = z.object({
   /** Absolute path of the app. */
@@ -27,6 +30,10 @@ export const settingsSchema = z.object({
   origin: z.string().min(1),
   /** CIDR ranges where functions may be although they are not public. */
   allowEndpoints: z.array(z.string()),
+  /** CIDR ranges of proxies that say where clients are. */
+  trustProxy: z.array(z.string()),
+  /** Milliseconds by which messages may come later while there are many; 0 for not at all. */
+  coalesce: z.number().int().min(0).max(MAX_COALESCE_MS),
 });
 
 export type HostSettings = z.infer<typeof settingsSchema>;

@@ -16,5 +16,5 @@ export { installHooks } from './room/hooks.ts';
 export { followAppRooms } from './room/methods.ts';
 export { endLostRoom } from './room/shell.ts';
 export { runNoLoops } from './room/simulation.ts';
-export { trackOf } from './room/track.ts';
+export { type RoomTrack, trackOf } from './room/track.ts';
 export { keepUnlisted } from './room/unlisted.ts';

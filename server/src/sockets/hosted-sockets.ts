@@ -20,6 +20,7 @@ import { Backlog } from './backlog.ts';
 import { Calling } from './calling.ts';
 import { closeReason } from './close-codes.ts';
 import { Directory, type SocketQuery } from './directory.ts';
+import { lanesChanged } from './lane.ts';
 import { Gathering, type LinkActions, Linking, type Wish, wishOf } from './links/index.ts';
 import { Opening, type Request } from './opening.ts';
 import { AWAY, Reach } from './reach.ts';
@@ -473,6 +474,7 @@ export class HostedSockets implements SocketService {
   private adopt(room: HostedSocket, mapping: Mapping): boolean {
     if (mapping.onUpdate !== 'adopt' || mapping.version <= room.mapping.version) return false;
     room.mapping = mapping;
+    lanesChanged();
     return true;
   }
 

@@ -5,6 +5,7 @@ import type { Mapping } from '../mappings/index.ts';
 import type { Connection } from '../transport/index.ts';
 import type { CallLine } from './call-line.ts';
 import type { GatheredRoom, LinkedRoom, Wish } from './links/index.ts';
+import type { MessageRate } from './message-rate.ts';
 import type { Form, SocketMessage, Speech } from './speech.ts';
 
 /** Who opens a socket, and on what. */
@@ -50,6 +51,8 @@ export interface HostedSocket extends LinkedRoom, GatheredRoom {
   readonly peers: readonly string[];
   /** What its functions said should be kept on it. */
   attributes: Record<string, unknown> | undefined;
+  /** How fast its client speaks. */
+  readonly rate: MessageRate;
   /** Its calls that wait, and what is to become one. */
   readonly calls: CallLine;
   /** As much waits for its client's return as should. */

@@ -18,7 +18,9 @@ import { Pause, waitFor } from './backpressure.ts';
 import { CallLine } from './call-line.ts';
 import { asServerError, CloseCode } from './close-codes.ts';
 import { ENTER, enteredRoom, isBack, isData, leftFrame, reservedType } from './frames.ts';
+import { lanesChanged, openLane } from './lane.ts';
 import { news, type Truth, type Wish } from './links/index.ts';
+import { MessageRate } from './message-rate.ts';
 import { SeatRoom } from './seat-room.ts';
 import type { HostedSocket, Player, Seat, SocketService, Visit } from './service.ts';
 import {
@@ -38,7 +40,6 @@ import {
  * to this host is not read for a while. One message may exceed it.
  */
 const MAX_HELD_BYTES = 64 * 1024;
-const RATE_WINDOW_MS = 1_000;
 /** Colyseus' code for whoever leaves by itself. */
 const CONSENTED = 4000;
 const TEXT = { binary: false };
@@ -92,8 +93,7 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
   earlyBytes = 0;
   /** The client was told that it speaks to nobody. */
   warned = false;
-  rateFrom = 0;
-  rateCount = 0;
+  readonly rate = new MessageRate();
 
   constructor() {
     super();
@@ -248,6 +248,7 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
     if (company) {
       if (this.held.length > 0) this.flush();
       this.pass(company, bytes, form);
+      openLane(this, company);
       return;
     }
     if (this.status === 'open') {
@@ -285,21 +286,16 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
   }
 
   private withinRate(): boolean {
-    const now = Date.now();
-    if (now - this.rateFrom >= RATE_WINDOW_MS) {
-      this.rateFrom = now;
-      this.rateCount = 0;
-    }
     const { maxMessagesPerSecond: limit } = this.mapping;
-    if (++this.rateCount <= limit) return true;
-    if (this.rateCount === limit + 1) this.end(CloseCode.tooManyMessages, tooManyMessages({ limit }));
+    if (this.rate.admits(this.connection, limit)) return true;
+    this.end(CloseCode.tooManyMessages, tooManyMessages({ limit }));
     return false;
   }
 
   /** Closes the socket when its client has said nothing for as long as the mapping allows; one that is not read may have. */
   closeIfIdle(now: number): void {
     const { idleTimeout: ms } = this.mapping;
-    const heardAt = Math.max(this.openedAt, this.rateFrom); // to the second
+    const heardAt = Math.max(this.openedAt, this.rate.from); // to the second
     if (now - heardAt < ms || this.closing || this.status === 'opening') return;
     if (this.away || this.absence || this.connection?.paused) return;
     this.end(CloseCode.idle, socketIdle({ ms }));
@@ -448,8 +444,7 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
 
   /** The socket speaks again, and its client hears what it has missed. */
   private goOn(client: RoomClient, code: number, reason: string): void {
-    this.rateFrom = Date.now(); // in the room it was not silent
-    this.rateCount = 0;
+    this.rate.restart(); // in the room it was not silent
     this.strays = true;
     client.raw(leftFrame(code, reason));
     for (const frame of this.news) client.raw(frame);
@@ -482,6 +477,7 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
   /** How it stands with its links, as the store decided; its client hears of the difference. */
   learn(truth: Truth): void {
     if (truth.version <= this.known) return;
+    lanesChanged();
     const wasLinked = this.peers.length > 0;
     const change = news(this, truth, this.mapping.onPeerLeave);
     this.known = truth.version;

@@ -58,6 +58,10 @@ export interface SupervisorOptions {
   origin?: string;
   /** CIDR ranges where functions may be although they are not public. Default: `LOOPBACK` in development. */
   allowEndpoints?: string[];
+  /** CIDR ranges of proxies that say where clients are. Default: none. */
+  trustProxy?: string[];
+  /** Milliseconds by which messages may come later while hosts are woken for single ones all the time. Default 1. */
+  coalesce?: number;
   log?: Log;
   /** Gets every line the hosts write. */
   onLine?: (line: HostLine) => void;

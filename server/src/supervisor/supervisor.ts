@@ -274,6 +274,8 @@ export class Supervisor {
       development: this.#development,
       origin: this.#options.origin ?? os.hostname(),
       allowEndpoints: this.#allowEndpoints,
+      trustProxy: this.#options.trustProxy ?? [],
+      coalesce: this.#options.coalesce ?? 1,
     };
     const host: HostProcess = new HostProcess({
       program: this.#program,

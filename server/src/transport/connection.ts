@@ -33,6 +33,12 @@ export interface SendOptions {
 export type Data = Uint8Array | ArrayBuffer | string | readonly number[];
 type Done = (error?: Error) => void;
 
+/** Takes messages before any listener does. */
+export interface Shortcut {
+  /** @param data valid until the next turn only @returns whether it has taken the message */
+  take(data: Buffer, isBinary: boolean): boolean;
+}
+
 const EMPTY = Buffer.alloc(0);
 /** A peer that broke the protocol or reads too slowly has this long to take notice of its close frame. */
 const HURRIED_CLOSE_MS = 5_000;
@@ -46,6 +52,10 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
   remoteAddress: string | undefined;
   /** Id of the room to which it goes back when the one that it was lent to is done with it. */
   home: string | undefined;
+  /** Of the process only; does not move. */
+  shortcut: Shortcut | undefined;
+  /** How long the peer was not read although it may have spoken, in milliseconds; whoever counts that sets it back. */
+  unreadMs = 0;
   /** Pings sent since the last pong. */
   pingCount = 0;
   /** Bytes taken from the kernel since the upgrade. */
@@ -64,6 +74,8 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
   private ending = false;
   /** Why it is not read for a while; written all the same. */
   private pauses: Set<unknown> | undefined;
+  /** Since when it is not read, Date.now() ms; 0 while it is. */
+  private unreadFrom = 0;
   /** The chunk being read, as far as `chunkEnd`. */
   private chunk: Buffer | undefined;
   private chunkEnd = 0;
@@ -184,8 +196,10 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
   lend(home: string | undefined): void {
     this.home = home;
     this.kept = 0;
+    this.shortcut = undefined;
     if (!this.pauses) return;
     this.pauses = undefined;
+    this.isRead();
     if (!this.held && !this.endSeen && this.readyState !== ReadyState.CLOSED) this.inlet?.start();
   }
 
@@ -243,6 +257,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     if (!this.held || this.readyState === ReadyState.CLOSED) return;
     this.held = false;
     this.pauses = undefined;
+    this.isRead();
     this.away = false;
     if (this.ending) {
       this.inlet!.destroy();
@@ -266,7 +281,10 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
    */
   pauseReading(reason: unknown): boolean {
     if (this.held || this.readyState === ReadyState.CLOSED || this.pauses?.has(reason)) return false;
-    if (!this.pauses) this.inlet?.stop();
+    if (!this.pauses) {
+      this.inlet?.stop();
+      this.unreadFrom = Date.now();
+    }
     (this.pauses ??= new Set()).add(reason);
     return true;
   }
@@ -279,6 +297,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
   resumeReading(reason: unknown): void {
     if (!this.pauses?.delete(reason) || this.pauses.size > 0) return;
     this.pauses = undefined;
+    this.isRead();
     if (!this.held && !this.endSeen && this.readyState !== ReadyState.CLOSED) this.inlet?.start();
   }
 
@@ -302,6 +321,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     // Writing what was corked may have found the peer gone.
     if (this.inlet!.fd < 0) throw connectionGone({ address: this.remoteAddress });
     this.away = true;
+    this.unreadFrom ||= Date.now();
     if (this.closeLimit !== undefined) this.closeLimit = Math.max(0, this.closeLimit - performance.now());
     clearTimeout(this.closeTimer);
     return { fd: this.inlet!.fd, record: this.save() };
@@ -347,6 +367,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
 
   onMessage(data: Buffer, isBinary: boolean): void {
     counters.messagesIn++;
+    if (this.shortcut?.take(data, isBinary)) return;
     this.emit('message', data, isBinary);
   }
 
@@ -403,6 +424,12 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     this.finishClosing();
   }
 
+  private isRead(): void {
+    if (this.unreadFrom === 0) return;
+    this.unreadMs += Math.max(0, Date.now() - this.unreadFrom);
+    this.unreadFrom = 0;
+  }
+
   private answerPing(): void {
     const data = this.unansweredPing;
     this.unansweredPing = undefined;
@@ -437,8 +464,10 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     }
     if (this.chunk === chunk) this.chunk = undefined;
     outbox.uncork();
-    // The answer to a close frame has just left the cork.
-    if (this.closeSent) this.finishClosing();
+    if (!this.closeSent) return;
+    // The answer to a close frame leaves the cork now, whoever else still holds it.
+    this.output?.flushCorked();
+    this.finishClosing();
   }
 
   private sendClose(payload: Buffer, withinMs = this.endpoint.closeTimeoutMs): void {
@@ -493,6 +522,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
       },
       pingCount: this.pingCount,
       kept: this.kept,
+      unreadFrom: this.unreadFrom && this.unreadFrom - this.unreadMs,
       remoteAddress: this.remoteAddress,
       protocol: this.protocol,
       home: this.home,
@@ -514,6 +544,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     this.closeLimit = close.leftMs;
     this.pingCount = record.pingCount;
     this.kept = record.kept;
+    this.unreadFrom = record.unreadFrom;
     this.remoteAddress = record.remoteAddress;
     this.protocol = record.protocol;
     this.home = record.home;

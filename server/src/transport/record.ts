@@ -32,6 +32,8 @@ export interface ConnectionRecord {
   pingCount: number;
   /** Bytes that wait in the room until the client says that it has joined. */
   kept: number;
+  /** Since when it is not read, Date.now() ms; 0 while it is. */
+  unreadFrom: number;
   remoteAddress?: string;
   /** The sub-protocol that was agreed on; empty when none. */
   protocol: string;
