@@ -1,4 +1,5 @@
 // Signatures of calls: the specification's own example, its library as a judge, and what functions refuse.
+import { createHmac } from 'node:crypto';
 import { defineFunctions } from '@baton/functions';
 import { expect, test } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
@@ -137,4 +138,17 @@ test('calls are remembered for as long as they would be taken, and no longer', (
   expect(() => at('a', 1_000, 1_300)).toThrow('made before');
   at('c', 1_301, 1_301);
   expect(() => at('b', 1_290, 1_590)).toThrow('made before');
+});
+
+test('the same as the HMAC of Node, for keys and bodies of every length', () => {
+  for (const length of [24, 31, 32, 63, 64]) {
+    const key = Buffer.from(Array.from({ length }, (_, i) => (i * 37) & 0xff));
+    const signer = new Signer([`whsec_${key.toString('base64')}`]);
+    for (const size of [0, 1, 55, 56, 64, 1_000, 70_000]) {
+      const body = Buffer.alloc(size, size & 0xff);
+      const hmac = createHmac('sha256', key).update('id.17.').update(body).digest('base64');
+      expect(signer.sign('id', 17, body)).toBe(`v1,${hmac}`);
+      expect(signer.sign('id', 17, body)).toBe(`v1,${hmac}`);
+    }
+  }
 });

@@ -33,16 +33,8 @@ export class Caller {
    * @returns its answer; of attributes all that are to be kept from now on
    * @throws BATON_CALL_FAILED when it cannot be reached in time, answers with an error or with something else
    */
-  async call(endpoint: Endpoint, event: CallEvent): Promise<Reply> {
-    const id = randomUUID();
-    const { headers, body } = await this.post(endpoint, event, id);
-    try {
-      const type = headers['content-type'];
-      return kept(event, readReply(typeof type === 'string' ? type : undefined, body, event.type === 'open'));
-    } catch (error) {
-      if (!(error instanceof InvalidReply)) throw error;
-      throw failed(event, error.message, { callId: id, attempts: 1 });
-    }
+  call(endpoint: Endpoint, event: CallEvent): Promise<Reply> {
+    return this.post(endpoint, event, randomUUID(), readAnswer);
   }
 
   /**
@@ -50,8 +42,8 @@ export class Caller {
    * @param id of a call that was made before
    * @throws BATON_CALL_FAILED
    */
-  async tell(endpoint: Endpoint, event: CallEvent, id: string = randomUUID()): Promise<void> {
-    await this.post(endpoint, event, id);
+  tell(endpoint: Endpoint, event: CallEvent, id: string = randomUUID()): Promise<void> {
+    return this.post(endpoint, event, id, ignoreAnswer);
   }
 
   /**
@@ -72,7 +64,12 @@ export class Caller {
     return this.delivery.openCircuits;
   }
 
-  private async post(endpoint: Endpoint, event: CallEvent, id: string): Promise<Answer> {
+  private async post<Result>(
+    endpoint: Endpoint,
+    event: CallEvent,
+    id: string,
+    read: (answer: Answer, event: CallEvent) => Result,
+  ): Promise<Result> {
     const { tenant, mapping, type, body } = event;
     const since = performance.now();
     const span = traced(`baton.socket.${type}`, 'CLIENT', {
@@ -80,10 +77,11 @@ export class Caller {
       'baton.mapping': mapping,
     });
     let failure: unknown;
+    let answer: Answer;
     try {
       const headers = headersOf(id, this.source, event);
       if (span) headers.push('traceparent', span.traceparent);
-      return await this.delivery.deliver(endpoint, { tenant, id, headers, body });
+      answer = await this.delivery.deliver(endpoint, { tenant, id, headers, body });
     } catch (error) {
       failure = error;
       if (!(error instanceof Failure)) throw error;
@@ -93,8 +91,21 @@ export class Caller {
       counters.callSeconds.add(type, (performance.now() - since) / 1_000);
       span?.end(failure && { code: 'BATON_CALL_FAILED' });
     }
+    try {
+      return read(answer, event);
+    } catch (error) {
+      if (!(error instanceof InvalidReply)) throw error;
+      throw failed(event, error.message, { callId: id, attempts: 1 });
+    }
   }
 }
+
+function readAnswer({ headers, body }: Answer, event: CallEvent): Reply {
+  const type = headers['content-type'];
+  return kept(event, readReply(typeof type === 'string' ? type : undefined, body, event.type === 'open'));
+}
+
+const ignoreAnswer = (): void => {};
 
 function kept(event: CallEvent, reply: Reply): Reply {
   const { attributes } = reply.actions;

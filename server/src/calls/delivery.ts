@@ -56,16 +56,18 @@ export class Delivery {
   }
 
   /**
+   * One promise for all of it: each one more costs every call.
    * @returns an answer of success
    * @throws Failure of the last attempt
    */
   async deliver(endpoint: Endpoint, message: Message): Promise<Answer> {
+    const { tenant } = message;
     const until = performance.now() + endpoint.timeout;
     let last: Failure | undefined;
     let signedAt = 0;
     for (let attempt = 1; ; attempt++) {
       try {
-        const turn = this.enter(message.tenant, endpoint, until);
+        const turn = this.enter(tenant, endpoint, until);
         if (turn) await turn;
       } catch (failure) {
         throw last ?? failure;
@@ -74,12 +76,24 @@ export class Delivery {
       signedAt = Math.max(signedAt + 1, Math.floor(Date.now() / 1_000));
       const left = Math.max(1, until - performance.now());
       const share = endpoint.retryTimeouts ? left / (endpoint.retries + 2 - attempt) : left;
+      let made: Exchange | undefined;
       try {
-        return await this.attempt(endpoint, message, this.signed(message, signedAt), Math.ceil(share));
-      } catch (failure) {
-        last = failure as Failure;
+        const headers = this.signed(message, signedAt);
+        const found = this.targets.find(tenant, endpoint.url, Math.ceil(share));
+        made = this.targets.send(
+          found instanceof Promise ? await found : found,
+          'POST',
+          headers,
+          message.body,
+        );
+        const answer = await made.answer;
+        if (!made.confirmed) throw refusedWith(answer.status, answer.headers);
+        this.circuits.succeeded(tenant, endpoint.url);
+        return answer;
+      } catch (error) {
+        last = this.failed(error, endpoint, tenant, made);
       } finally {
-        this.turns.give(message.tenant);
+        this.turns.give(tenant);
       }
       last.attempts = attempt;
       const pause = last.after ?? Math.random() * BACKOFF_MS * 2 ** (attempt - 1);
@@ -95,8 +109,8 @@ export class Delivery {
   /** An OPTIONS request: neither signed nor repeated. @throws Failure */
   async ask(url: string, headers: string[], ms: number): Promise<Answer> {
     try {
-      const { answer } = await this.targets.send('', url, { method: 'OPTIONS', headers, body: null }, ms);
-      return await answer;
+      const found = await this.targets.find('', url, ms);
+      return await this.targets.send(found, 'OPTIONS', headers, null).answer;
     } catch (error) {
       throw thrown(error, ms, false);
     }
@@ -142,25 +156,12 @@ export class Delivery {
     return headers.concat(signed);
   }
 
-  private async attempt(
-    endpoint: Endpoint,
-    { tenant, body }: Message,
-    headers: readonly string[],
-    ms: number,
-  ): Promise<Answer> {
-    let made: Exchange | undefined;
-    try {
-      made = await this.targets.send(tenant, endpoint.url, { method: 'POST', headers, body }, ms);
-      const answer = await made.answer;
-      if (!made.confirmed) throw refusedWith(answer.status, answer.headers);
-      this.circuits.succeeded(tenant, endpoint.url);
-      return answer;
-    } catch (error) {
-      const failure = thrown(error, endpoint.timeout, endpoint.retryTimeouts && !made?.confirmed);
-      if (failure.trouble) this.circuits.failed(tenant, endpoint.url);
-      else if (error === failure) this.circuits.succeeded(tenant, endpoint.url);
-      throw failure;
-    }
+  /** What a failed attempt says of the endpoint. */
+  private failed(error: unknown, endpoint: Endpoint, tenant: string, made: Exchange | undefined): Failure {
+    const failure = thrown(error, endpoint.timeout, endpoint.retryTimeouts && !made?.confirmed);
+    if (failure.trouble) this.circuits.failed(tenant, endpoint.url);
+    else if (error === failure) this.circuits.succeeded(tenant, endpoint.url);
+    return failure;
   }
 }
 

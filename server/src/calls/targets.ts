@@ -21,11 +21,13 @@ const POOL = {
   bodyTimeout: 0,
 };
 
-interface Request {
-  method: 'POST' | 'OPTIONS';
-  /** Names and values in turn. */
-  headers: readonly string[];
-  body: Uint8Array | null;
+/** Where a request goes, and how long it may take. */
+export interface Target {
+  dispatcher: Dispatcher;
+  origin: string;
+  path: string;
+  /** Until the end of the answer, from when it was found. */
+  ms: number;
 }
 
 /** The functions that the service runs itself. */
@@ -47,17 +49,24 @@ export class Targets {
     this.outside = new Agent({ ...POOL, connect: guard.connector({ timeout: CONNECT_MS }) });
   }
 
-  /** @throws Failure when there is no such function */
-  async send(tenant: string, url: string, { method, headers, body }: Request, ms: number): Promise<Exchange> {
-    const until = performance.now() + ms;
-    const inside = url.startsWith(FUNCTION);
-    const found = inside ? await this.functionAt(tenant, url.slice(FUNCTION.length), ms) : undefined;
-    const { origin, path } = this.parts(found?.url ?? url);
-    return exchange(
-      found?.dispatcher ?? this.outside,
-      { origin, path, method, headers: headers as string[], body },
-      Math.max(1, until - performance.now()),
-    );
+  /**
+   * @param ms for all of the request
+   * @returns a promise only for a function of the service; it throws a Failure when there is none
+   */
+  find(tenant: string, url: string, ms: number): Target | Promise<Target> {
+    if (url.startsWith(FUNCTION)) return this.functionAt(tenant, url.slice(FUNCTION.length), ms);
+    const { origin, path } = this.parts(url);
+    return { dispatcher: this.outside, origin, path, ms };
+  }
+
+  /** @param headers names and values in turn */
+  send(
+    { dispatcher, origin, path, ms }: Target,
+    method: 'POST' | 'OPTIONS',
+    headers: readonly string[],
+    body: Uint8Array | null,
+  ): Exchange {
+    return exchange(dispatcher, { origin, path, method, headers: headers as string[], body }, ms);
   }
 
   async end(): Promise<void> {
@@ -65,14 +74,16 @@ export class Targets {
   }
 
   /** It may have to be started first, which goes on when the time is over. */
-  private async functionAt(tenant: string, name: string, ms: number) {
+  private async functionAt(tenant: string, name: string, ms: number): Promise<Target> {
+    const until = performance.now() + ms;
     if (!this.functions) throw new Failure('this service runs no functions');
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Failure(`it did not start within ${Math.round(ms)} ms`)), ms);
     });
     try {
-      return await Promise.race([this.functions.resolve(tenant, name), late]);
+      const { url, dispatcher } = await Promise.race([this.functions.resolve(tenant, name), late]);
+      return { dispatcher, ...this.parts(url), ms: Math.max(1, until - performance.now()) };
     } catch (cause) {
       if (cause instanceof Failure) throw cause;
       const { status = 500, details } = cause as Partial<BatonError>;
