@@ -1,40 +1,58 @@
-// CPU time of the server process per socket that is opened, its function called, and closed again.
+// CPU time of the server process per socket that is opened, its function called, and per one that is closed.
+import { setTimeout as after } from 'node:timers/promises';
 import { Child } from './child.ts';
 import { median, progress, type Report } from './report.ts';
 import { batonSockets, colyseus } from './subjects.ts';
 
-const FULL = { opens: 500, rounds: 5 };
-const QUICK = { opens: 5, rounds: 1 };
+const FULL = { sockets: 1_000, rounds: 5 };
+const QUICK = { sockets: 5, rounds: 1 };
+/** What a server still does when the client has its answer belongs to it. */
+const SETTLE_MS = 200;
 
 /**
- * Baton: a WebSocket client, and a Colyseus client, on a mapping whose function answers on loopback. Stock Colyseus: a
- * join without any function.
+ * Baton: a WebSocket client, and a Colyseus client, on a mapping whose function answers on loopback; all sockets of a
+ * round are held open. Stock Colyseus: a join without any function, and a leave.
  */
 export async function open(report: Report): Promise<void> {
-  const { opens, rounds } = report.quick ? QUICK : FULL;
+  const { sockets, rounds } = report.quick ? QUICK : FULL;
   const running = [];
   try {
     const ours = (await batonSockets.start())!;
     const stock = (await colyseus.start())!;
     const swarm = () =>
       new Child('clients/swarm.ts', { execArgv: ['--disable-warning=ExperimentalWarning'] });
+    const figures = () => ({ opens: [] as number[], closes: [] as number[] });
     running.push(
-      { name: 'baton', ...ours, swarm: swarm(), method: 'sockets', room: 'alone' },
-      { name: 'baton, Colyseus client', ...ours, swarm: swarm(), method: 'crowd', room: 'alone' },
-      { name: 'colyseus', ...stock, swarm: swarm(), method: 'crowd', room: 'crowd' },
+      { name: 'baton', ...ours, swarm: swarm(), method: 'sockets', room: 'alone', ...figures() },
+      {
+        name: 'baton, Colyseus client',
+        ...ours,
+        swarm: swarm(),
+        method: 'crowd',
+        room: 'alone',
+        ...figures(),
+      },
+      { name: 'colyseus', ...stock, swarm: swarm(), method: 'crowd', room: 'crowd', ...figures() },
     );
-    const values = new Map(running.map(({ name }) => [name, [] as number[]]));
     for (let n = 0; n <= rounds; n++)
-      for (const { name, server, port, swarm, method, room } of running) {
+      for (const { name, server, port, swarm, method, room, opens, closes } of running) {
         progress(`${name}: round ${n} of ${rounds}`);
-        const before = await server.call<number>('cpu');
-        await swarm.call(method, { port, room, count: opens });
-        await swarm.call('leave');
-        const spent = (await server.call<number>('cpu')) - before;
+        const spent = async (work: () => Promise<unknown>) => {
+          const before = await server.call<number>('cpu');
+          await work();
+          await after(SETTLE_MS);
+          return ((await server.call<number>('cpu')) - before) / sockets;
+        };
+        const open = await spent(() => swarm.call(method, { port, room, count: sockets }));
+        const close = await spent(() => swarm.call('leave'));
         // The first round compiles the code.
-        if (n > 0) values.get(name)!.push(spent / opens);
+        if (n === 0) continue;
+        opens.push(open);
+        closes.push(close);
       }
-    for (const [name, list] of values) report.add(`${opens} opens`, name, median(list), 'µs CPU/open');
+    for (const { name, opens } of running) report.add(`${sockets} opens`, name, median(opens), 'µs CPU/open');
+    for (const { name, closes } of running)
+      report.add(`${sockets} closes`, name, median(closes), 'µs CPU/close');
   } finally {
     progress('');
     await Promise.all(running.flatMap(({ server, swarm }) => [server.stop(), swarm.stop()]));

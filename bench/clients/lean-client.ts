@@ -19,11 +19,15 @@ export function frame(opcode: number, payload: Uint8Array): Buffer {
 }
 
 const PONG = frame(10, new Uint8Array(0));
+/** 1000, normal closure (RFC 6455 §7.4.1). */
+const CLOSE = frame(8, Uint8Array.of(0x03, 0xe8));
 
 export class LeanClient {
   /** Gets each text or binary message; valid only during the call. */
   onMessage: (payload: Buffer) => void = () => {};
   onClose: (code: number) => void = () => {};
+  /** What it says when it leaves. */
+  farewell: Buffer = CLOSE;
   readonly socket: Socket;
   #rest: Buffer | undefined;
   #upgraded: ((ok: boolean) => void) | undefined;
@@ -57,6 +61,17 @@ export class LeanClient {
     );
     if (!(await upgraded)) throw new Error(`the upgrade of ${path} was refused`);
     return client;
+  }
+
+  /** Resolves when both sides have said goodbye and the connection is closed. */
+  leave(): Promise<void> {
+    const ended = new Promise<void>((resolve) => this.socket.once('close', () => resolve()));
+    this.onMessage = () => {};
+    this.onClose = () => {
+      if (this.farewell !== CLOSE && this.socket.writable) this.socket.write(CLOSE);
+    };
+    this.socket.write(this.farewell);
+    return ended;
   }
 
   feed(chunk: Buffer): void {

@@ -4,6 +4,7 @@ import { frame, LeanClient } from './lean-client.ts';
 export const JOIN_ROOM = 10;
 const CODE_MASK = 0x1f;
 const JOINED = frame(2, Uint8Array.of(JOIN_ROOM));
+const LEAVE = frame(2, Uint8Array.of(12));
 
 interface Seat {
   name: string;
@@ -28,6 +29,7 @@ export async function reserveSeat(port: number, method: string, room: string): P
 /** Resolves when the room has let the client in. */
 export async function joinRoom(port: number, seat: Seat): Promise<LeanClient> {
   const client = await LeanClient.open(port, `/${seat.processId}/${seat.roomId}?sessionId=${seat.sessionId}`);
+  client.farewell = LEAVE;
   await new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('the room sent no handshake')), 10_000);
     client.onMessage = (payload) => {

@@ -161,8 +161,12 @@ serveCalls({
     clearInterval(timer);
   },
   counts: () => ({ received, closed }),
-  leave() {
-    for (const client of clients) client.socket.destroy();
+  /** Resolves when all of them are closed. */
+  async leave() {
+    await inTurns(
+      clients.map((client) => () => client.leave()),
+      4,
+    );
     clients = [];
   },
 });
