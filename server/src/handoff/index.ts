@@ -4,5 +4,5 @@
 export type { PeerHandler, PeerInfo } from './callee.ts';
 export { type CarriedConnection, type CarriedHandler, type Carrier, FdCarrier } from './carrier.ts';
 export { type CallOptions, Handoff, type HandoffOptions } from './handoff.ts';
-export { errnoName, type Fd, libc, type Support, SystemError, type Watch } from './libc.ts';
+export { errnoName, type Fd, libc, type Support, SystemError, type Wait, type Watch } from './libc.ts';
 export { noPeers, type Peers } from './peers.ts';

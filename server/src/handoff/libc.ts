@@ -15,10 +15,13 @@ export interface Wait {
   cancel(): void;
 }
 
-/** A wait that may go silent for a while; it reports what came meanwhile when it is listened to again. */
+/** A wait that may go silent for a while, and may let the process end, as timers and sockets of Node may. */
 export interface Watch extends Wait {
   pause(): void;
+  /** It reports what came meanwhile. */
   resume(): void;
+  ref(): void;
+  unref(): void;
 }
 
 /** Whether descriptors can be handed over here, and if not, why. */
@@ -35,6 +38,8 @@ interface PollHandle {
   start(events: PollEvents, callback: (status: number) => void): void;
   stop(): void;
   close(): void;
+  ref(): void;
+  unref(): void;
 }
 interface PollEvents {
   readable?: boolean;
@@ -52,6 +57,10 @@ const EINTR = os.errno.EINTR;
 const F_DUPFD_CLOEXEC = 1030;
 const FIRST_DUP = 3;
 const AF_UNIX = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
 const SOCK_SEQPACKET = 5;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
@@ -60,6 +69,7 @@ const SEQPACKET = SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC;
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SO_PEERCRED = 17;
+const MSG_PEEK = 2;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_WR = 1;
@@ -113,6 +123,7 @@ function bind(koffi: Koffi) {
     close: c.func('int close(int fd)'),
     setsockopt: c.func('int setsockopt(int fd, int level, int name, const void *value, uint length)'),
     getsockopt: c.func('int getsockopt(int fd, int level, int name, void *value, void *length)'),
+    inet_ntop: c.func('const char *inet_ntop(int family, const void *address, void *text, uint length)'),
     epoll_create1: c.func('int epoll_create1(int flags)'),
     epoll_ctl: c.func('int epoll_ctl(int epoll, int op, int fd, const void *event)'),
     epoll_wait: c.func('int epoll_wait(int epoll, void *events, int most, int timeout)'),
@@ -191,11 +202,20 @@ function send(fd: Fd, buffer: Uint8Array, offset = 0, length = buffer.byteLength
 
 /** Reads from a socket without waiting. @returns bytes read, 0 at the end, or a negative errno */
 function recv(fd: Fd, buffer: Uint8Array, offset = 0, length = buffer.byteLength - offset): number {
+  return receive(fd, buffer, offset, length, MSG_DONTWAIT);
+}
+
+/** As `recv`, but leaves what it has read in the socket. */
+function peek(fd: Fd, buffer: Uint8Array): number {
+  return receive(fd, buffer, 0, buffer.byteLength, MSG_DONTWAIT | MSG_PEEK);
+}
+
+function receive(fd: Fd, buffer: Uint8Array, offset: number, length: number, flags: number): number {
   checkRange(buffer, offset, length);
   const c = loaded ?? native();
   const bytes = offset === 0 ? buffer : buffer.subarray(offset, offset + length);
   for (;;) {
-    const got: number = c.recv(fd, bytes, length, MSG_DONTWAIT);
+    const got: number = c.recv(fd, bytes, length, flags);
     if (got >= 0) return got;
     const errno = c.koffi.errno();
     if (errno !== EINTR) return -errno;
@@ -226,6 +246,42 @@ function peerCredentials(fd: Fd): Credentials {
   length.writeInt32LE(12);
   check('getsockopt', native().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, cred, length));
   return { pid: cred.readInt32LE(0), uid: cred.readUInt32LE(4), gid: cred.readUInt32LE(8) };
+}
+
+// --- TCP
+
+/** Holds a sockaddr_storage. */
+const peer = pinned(128);
+/** INET6_ADDRSTRLEN */
+const peerText = pinned(46);
+const V4_MAPPED = Buffer.from('00000000000000000000ffff', 'hex');
+
+/** Accepts a connection. @returns a descriptor, or a negative errno (`-libc.EAGAIN`: nobody waits) */
+function acceptTcp(fd: Fd): number {
+  const c = loaded ?? native();
+  length.writeInt32LE(peer.length);
+  const got: number = c.accept4(fd, peer, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  return got >= 0 ? got : -c.koffi.errno();
+}
+
+/**
+ * Who is at the other end of the connection that `acceptTcp` returned last, in the spelling of `socket.remoteAddress`;
+ * undefined for a link-local address, which is nothing without its interface, and for what is no IP address.
+ */
+function acceptedFrom(): string | undefined {
+  const family = peer.readUInt16LE(0);
+  if (family === AF_INET) return `${peer[4]}.${peer[5]}.${peer[6]}.${peer[7]}`;
+  if (family !== AF_INET6) return undefined;
+  if (peer.compare(V4_MAPPED, 0, 12, 8, 20) === 0)
+    return `::ffff:${peer[20]}.${peer[21]}.${peer[22]}.${peer[23]}`;
+  if (peer[8] === 0xfe && (peer[9]! & 0xc0) === 0x80) return undefined;
+  return native().inet_ntop(AF_INET6, peer.subarray(8, 24), peerText, peerText.length) ?? undefined;
+}
+
+/** Small packets leave at once; connections have that from the socket that they were accepted on. */
+function setNoDelay(fd: Fd): void {
+  int.writeInt32LE(1);
+  check('setsockopt', native().setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, int, 4));
 }
 
 // --- Unix sockets of packets
@@ -358,6 +414,8 @@ function watchReadable(fd: Fd, callback: () => void): Watch {
     pause: () => void (held.has(handle) && handle.stop()),
     resume: () => void (held.has(handle) && handle.start(events, fired)),
     cancel: () => void (held.delete(handle) && handle.close()),
+    ref: () => handle.ref(),
+    unref: () => handle.unref(),
   };
 }
 
@@ -389,6 +447,7 @@ export const libc = {
   ECONNABORTED: os.errno.ECONNABORTED,
   ECONNRESET: os.errno.ECONNRESET,
   ECONNREFUSED: os.errno.ECONNREFUSED,
+  EPROTO: os.errno.EPROTO,
   EMFILE: os.errno.EMFILE,
   ENFILE: os.errno.ENFILE,
   ENOBUFS: os.errno.ENOBUFS,
@@ -401,6 +460,10 @@ export const libc = {
   close,
   send,
   recv,
+  peek,
+  acceptTcp,
+  acceptedFrom,
+  setNoDelay,
   setSendBuffer,
   peerCredentials,
   packetSocket,

@@ -18,6 +18,7 @@ import {
 } from '@colyseus/core';
 import express, { type Application } from 'express';
 import { portInUse } from '../errors.ts';
+import { type AcceptedUpgrade, Acceptor } from './acceptor.ts';
 import { admit, authContextOf, type Request, requestOf } from './admission.ts';
 import { BatonClient, PlainClient } from './client.ts';
 import { Connection } from './connection.ts';
@@ -214,9 +215,37 @@ export class BatonTransport extends Transport {
     });
     if (startBeatsOn) {
       server.on('error', (error) => debugAndPrintError(error));
-      server.on(startBeatsOn, () => this.startBeats());
+      server.on(startBeatsOn, () => {
+        this.startBeats();
+        this.acceptFor(server);
+      });
     }
     server.on('close', () => clearInterval(this.beats));
+  }
+
+  /** From its next connection on. A `verifyClient` is to see the request as Node's server makes it. */
+  private acceptFor(server: http.Server): void {
+    if (!this.endpoint.kernel || this.settings.verifyClient) return;
+    try {
+      Acceptor.accept(server, (upgrade) => this.onAccepted(upgrade));
+    } catch (error) {
+      debugAndPrintError(error as Error); // Node goes on accepting
+    }
+  }
+
+  private onAccepted({ fd, remoteAddress, head, rest }: AcceptedUpgrade): void {
+    const record: UpgradeRecord = {
+      v: 1,
+      method: 'GET',
+      url: head.url,
+      httpVersion: '1.1',
+      rawHeaders: head.rawHeaders,
+      head: rest,
+      remoteAddress,
+      hops: 0,
+      validated: false,
+    };
+    this.answer(new Upgrade(fd, record, this.endpoint.kernel, this.settings.upgradeTimeout));
   }
 
   private onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
