@@ -97,6 +97,7 @@ export function readReply(contentType: string | undefined, body: Buffer, open: b
   } catch {
     throw new InvalidReply('it answered with something that is not JSON');
   }
+  if (isEmpty(json)) return NOTHING;
   if (tooDeep(json)) throw new InvalidReply(`its answer is nested more than ${MAX_NESTING} levels deep`);
   const parsed = (open ? openReplySchema : replySchema).safeParse(json);
   if (parsed.success) return { actions: parsed.data };
@@ -104,3 +105,9 @@ export function readReply(contentType: string | undefined, body: Buffer, open: b
   const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
   throw new InvalidReply(`its answer is invalid: ${where}${issue?.message ?? ''}`);
 }
+
+const isEmpty = (json: unknown): boolean => {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return false;
+  for (const _ in json) return false;
+  return true;
+};

@@ -130,6 +130,8 @@ export class HostedSockets implements SocketService {
       authenticate: (request) => this.authenticate(request),
       isMapping: (name) => mappings.isName(name),
       admit: (tenant, make) => this.quota.take(tenant, make),
+      expect: (socketId, player) => this.inBackground(this.listed(this.roster.expect(socketId, player))),
+      forget: (socketId) => this.inBackground(this.listed(this.roster.remove(socketId))),
       reach: this.reach,
     });
     this.linking = new Linking({

@@ -1,24 +1,19 @@
 // How a socket is opened. A Colyseus client asks for one by joinOrCreate() and is given a seat; any other WebSocket client
 // opens one with the upgrade itself, on /v1/socket/{mapping}. Both end in the same room of one seat.
-import {
-  type AuthContext,
-  ClientState,
-  createAuthContext,
-  ErrorCode,
-  matchMaker,
-  ServerError,
-} from '@colyseus/core';
+import { type AuthContext, createAuthContext, ErrorCode, matchMaker, ServerError } from '@colyseus/core';
 import { internals } from '../colyseus/room-internals.ts';
 import { controllerInternals } from '../colyseus/server-internals.ts';
 import { BatonError, hostUnreachable, invalidRequest, tokenInvalid } from '../errors.ts';
+import { trackOf } from '../migration/index.ts';
 import { MAX_NESTING, tooDeep } from '../nesting.ts';
 import type { HostRecord } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { DEFAULT_TENANT } from '../tenants/index.ts';
 import { type Arrival, type PlainClient, ReadyState } from '../transport/index.ts';
-import { Pause } from './backpressure.ts';
 import { CloseCode, notOpened, tokenRefused } from './close-codes.ts';
+import { Greetings } from './greetings.ts';
 import { newId } from './ids.ts';
+import { takeSeat } from './plain-seat.ts';
 import { AWAY, type Reach } from './reach.ts';
 import type { Player, Seat } from './service.ts';
 import { SOCKET_ROOM, type SocketRoom } from './socket-room.ts';
@@ -30,8 +25,6 @@ export const SOCKET_PATH = '/v1/socket/';
 const TOKEN_PROTOCOL = 'baton.token.';
 const MAPPING_PATH = /^\/v1\/socket\/([A-Za-z][\w-]{0,63})$/;
 const COLYSEUS_OPENINGS = new Set(['joinOrCreate', 'create']);
-/** Bytes that may come before the room is there; then the client's stay in the kernel. */
-const MAX_EARLY_BYTES = 64 * 1024;
 /** Times an upgrade may be passed on to a host that takes new sockets. */
 const MAX_HOPS = 4;
 
@@ -57,11 +50,16 @@ export interface OpeningOptions {
   accepting(): boolean;
   /** Hands an upgrade over to another host. @returns false when it is still here */
   handOver(arrival: Arrival, host: HostRecord): Promise<boolean>;
+  /** A socket is being made for a player whose open function is called next. */
+  expect(socketId: string, player: Player): void;
+  /** It is not made, or its player is gone. */
+  forget(socketId: string): void;
   reach: Reach;
 }
 
 export class Opening {
   private readonly options: OpeningOptions;
+  private readonly greetings = new Greetings();
 
   constructor(options: OpeningOptions) {
     this.options = options;
@@ -154,47 +152,44 @@ export class Opening {
       if (there && (await this.options.handOver(arrival, there))) return;
     }
     const protocol = [...arrival.protocols].find((name) => PLAIN_SPEECH.has(name)) ?? '';
-    const client = arrival.accept(newId(), protocol);
+    const client = arrival.accept(newId(), protocol, true);
     if (client) await this.open(client, mapping, arrival, (protocol || 'baton.raw.v1') as Speech);
   }
 
   private async open(client: PlainClient, mapping: string, arrival: Arrival, speech: Speech): Promise<void> {
-    const early = new EarlyMessages(client);
+    const newcomer = this.greetings.await(client);
     try {
       const { tenant, token, options } = requestOf(arrival);
       const player = await this.options.authenticate({ tenant, mapping, token });
       const { headers, remoteAddress } = arrival;
-      const context = createAuthContext({
-        headers,
-        token: null,
-        ...(remoteAddress ? { remoteAddress } : {}),
-      });
-      const room = await this.make(player, speech, context.ip);
+      const { ip } = createAuthContext({ headers, token: '', ...(remoteAddress ? { remoteAddress } : {}) });
+      const room = await this.make(player, speech, ip);
       if (client.readyState === ReadyState.CLOSED) {
+        this.options.forget(room.roomId);
         room.disconnect(); // nobody would notice later that its client has gone before it was there
         return;
       }
-      const inner = internals(room);
-      inner._reservedSeats[client.sessionId] = [options, { playerId: player.playerId }, false, false];
-      const joined = inner._onJoin(client, context, {});
-      early.flowTo(room); // the client is one of the room's by now
-      await joined;
-      early.end();
+      const seated = trackOf(room).follow('onJoin', takeSeat(room, client, options));
+      newcomer.flowTo(room);
+      await seated;
     } catch (error) {
-      early.end();
       this.refuse(client, speech, error);
+    } finally {
+      newcomer.end();
     }
   }
 
   private make(player: Player, speech: Speech, remoteAddress?: string): Promise<SocketRoom> {
     return this.options.admit(player.mapping.tenant, async () => {
-      const { roomId } = await matchMaker.handleCreateRoom(
-        SOCKET_ROOM,
-        {},
-        undefined,
-        player.socketId ?? newId(),
-      );
-      const room = matchMaker.getLocalRoomById(roomId) as unknown as SocketRoom;
+      const socketId = player.socketId ?? newId();
+      const made = matchMaker.handleCreateRoom(SOCKET_ROOM, {}, undefined, socketId);
+      // by now its owner is being written: both leave for the store together
+      if (speech !== 'colyseus') this.options.expect(socketId, player);
+      await made.catch((error) => {
+        this.options.forget(socketId);
+        throw error;
+      });
+      const room = matchMaker.getLocalRoomById(socketId) as unknown as SocketRoom;
       room.begin(player, speech, remoteAddress);
       return room;
     });
@@ -250,40 +245,4 @@ function requestOf({ address, protocols, headers }: Arrival): {
 function checkNesting(options: unknown): void {
   if (tooDeep(options))
     throw invalidRequest({ reason: `The options are nested more than ${MAX_NESTING} levels deep.` });
-}
-
-/** What a client says before Colyseus listens to it. */
-class EarlyMessages {
-  private readonly client: PlainClient;
-  private readonly messages: { data: Uint8Array; isBinary: boolean }[] = [];
-  private bytes = 0;
-  private room: SocketRoom | undefined;
-
-  constructor(client: PlainClient) {
-    this.client = client;
-    client.ref.on('message', this.heard);
-  }
-
-  private readonly heard = (data: Buffer, isBinary: boolean): void => {
-    if (this.room) {
-      this.room.hear(this.client, data, isBinary);
-      return;
-    }
-    this.messages.push({ data: Uint8Array.from(data), isBinary });
-    this.bytes += data.byteLength;
-    if (this.bytes > MAX_EARLY_BYTES) this.client.ref.pauseReading(Pause.early);
-  };
-
-  flowTo(room: SocketRoom): void {
-    this.room = room;
-    for (const { data, isBinary } of this.messages.splice(0)) room.hear(this.client, data, isBinary);
-    this.client.ref.resumeReading(Pause.early);
-  }
-
-  /** From here on Colyseus' own listener, put in place a moment ago, is the only one. */
-  end(): void {
-    this.client.ref.off('message', this.heard);
-    this.client.state = this.client.state === ClientState.JOINING ? ClientState.JOINED : this.client.state;
-    this.client._enqueuedMessages = undefined;
-  }
 }

@@ -4,7 +4,7 @@
 import { matchMaker } from '@colyseus/core';
 import { z } from 'zod';
 import { endpointSchema } from '../mappings/index.ts';
-import type { HostedSocket } from './service.ts';
+import type { HostedSocket, Player } from './service.ts';
 
 const rosterKey = (host: string) => `baton:sockets:${host}`;
 
@@ -20,8 +20,13 @@ const entrySchema = z.object({
 });
 export type Entry = z.infer<typeof entrySchema>;
 
+/** Of a socket that no host has had before. */
+const FIRST_EPOCH = 1;
+
 export class Roster {
   private readonly host: string;
+  /** Sockets that are on the list before they are there. */
+  private readonly expected = new Set<string>();
   private readonly epoch: (socketId: string) => number | undefined;
 
   constructor(host: string, epoch: (socketId: string) => number | undefined) {
@@ -29,14 +34,24 @@ export class Roster {
     this.epoch = epoch;
   }
 
-  /** Again when its attributes are known. */
-  async add(room: HostedSocket): Promise<void> {
-    await matchMaker.presence.hset(rosterKey(this.host), room.roomId, JSON.stringify(this.entry(room)));
+  /** A socket that is being made; `add` or `remove` follows. */
+  async expect(socketId: string, player: Player): Promise<void> {
+    this.expected.add(socketId);
+    await this.put(socketId, entryOf(player, FIRST_EPOCH));
   }
 
-  entry({ roomId, mapping, playerId, attributes }: HostedSocket): Entry {
-    const { tenant, name, version, close } = mapping;
-    return { tenant, mapping: name, version, close, playerId, attributes, epoch: this.epoch(roomId) };
+  /** Again when its attributes are known. */
+  async add(room: HostedSocket): Promise<void> {
+    if (this.expected.delete(room.roomId) && this.epoch(room.roomId) === FIRST_EPOCH) return;
+    await this.put(room.roomId, this.entry(room));
+  }
+
+  entry(room: HostedSocket): Entry {
+    return entryOf(room, this.epoch(room.roomId));
+  }
+
+  private async put(socketId: string, entry: Entry): Promise<void> {
+    await matchMaker.presence.hset(rosterKey(this.host), socketId, JSON.stringify(entry));
   }
 
   /** The socket came from another host. */
@@ -46,6 +61,7 @@ export class Roster {
   }
 
   async remove(socketId: string): Promise<void> {
+    this.expected.delete(socketId);
     await matchMaker.presence.hdel(rosterKey(this.host), socketId);
   }
 
@@ -62,4 +78,9 @@ export class Roster {
   async forget(host: string): Promise<void> {
     await matchMaker.presence.del(rosterKey(host));
   }
+}
+
+function entryOf({ mapping, playerId, attributes }: Player, epoch: number | undefined): Entry {
+  const { tenant, name, version, close } = mapping;
+  return { tenant, mapping: name, version, close, playerId, attributes, epoch };
 }

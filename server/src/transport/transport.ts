@@ -151,7 +151,7 @@ export class BatonTransport extends Transport {
   /** Takes an upgrade that another process detached, and the descriptor with it; `route` is asked again. */
   acceptUpgrade(fd: number, record: UpgradeRecord): void {
     assertVersion(record, 'an upgrade record');
-    this.answer(new Upgrade(fd, record, this.endpoint.kernel, this.settings.upgradeTimeout));
+    this.receive(new Upgrade(fd, record, this.endpoint.kernel));
   }
 
   /**
@@ -245,7 +245,7 @@ export class BatonTransport extends Transport {
       hops: 0,
       validated: false,
     };
-    this.answer(new Upgrade(fd, record, this.endpoint.kernel, this.settings.upgradeTimeout));
+    this.receive(new Upgrade(fd, record, this.endpoint.kernel));
   }
 
   private onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
@@ -268,9 +268,7 @@ export class BatonTransport extends Transport {
       validated: false,
     };
     const source = this.bare(socket);
-    if (source !== undefined) {
-      this.answer(new Upgrade(source, record, this.endpoint.kernel, this.settings.upgradeTimeout), request);
-    }
+    if (source !== undefined) this.receive(new Upgrade(source, record, this.endpoint.kernel), request);
   }
 
   /** A descriptor that Node's HTTP server knows nothing of; the socket itself where that cannot be had. */
@@ -290,6 +288,11 @@ export class BatonTransport extends Transport {
   }
 
   /** @param arrived the request, when it arrived here and not at another process */
+  private receive(upgrade: Upgrade, arrived?: IncomingMessage): void {
+    this.answer(upgrade, arrived);
+    upgrade.limit(this.settings.upgradeTimeout); // most are answered by now
+  }
+
   private answer(upgrade: Upgrade, arrived?: IncomingMessage): void {
     const { record } = upgrade;
     const request = requestOf(record);
@@ -377,10 +380,10 @@ export class BatonTransport extends Transport {
       undo: () => upgrade.undo(),
       done: () => upgrade.done(),
       reject: (status, reason) => upgrade.reject(status, reason),
-      accept: (sessionId, protocol) => {
+      accept: (sessionId, protocol, held) => {
         const connection = this.complete(upgrade, request, protocol);
         if (!connection) return undefined;
-        process.nextTick(() => connection.resume());
+        if (!held) process.nextTick(() => connection.resume());
         return new PlainClient(sessionId, connection);
       },
     };

@@ -38,9 +38,10 @@ export interface Arrival extends PendingUpgrade {
   /**
    * Completes the handshake; frames come as soon as the caller has returned.
    * @param protocol sub-protocol that was chosen; empty for none
+   * @param held     the client is neither answered nor heard before its `ref.resume()`
    * @returns undefined when it was answered already
    */
-  accept(sessionId: string, protocol: string): PlainClient | undefined;
+  accept(sessionId: string, protocol: string, held?: boolean): PlainClient | undefined;
 }
 
 /** How long a refused client may take to read the answer. */
@@ -54,14 +55,12 @@ export class Upgrade implements PendingUpgrade {
   private away = false;
   private late = false;
   private readonly kernel: Kernel | undefined;
-  private readonly timer: NodeJS.Timeout;
+  private timer: NodeJS.Timeout | undefined;
 
-  /** @param timeoutMs time until it must be answered; then it is refused with 503 */
-  constructor(source: number | Socket, record: UpgradeRecord, kernel: Kernel | undefined, timeoutMs: number) {
+  constructor(source: number | Socket, record: UpgradeRecord, kernel: Kernel | undefined) {
     this.source = source;
     this.record = record;
     this.kernel = kernel;
-    this.timer = setTimeout(() => this.expire(), timeoutMs).unref();
     if (typeof source !== 'number') source.on('error', () => source.destroy());
   }
 
@@ -76,6 +75,11 @@ export class Upgrade implements PendingUpgrade {
   /** Whether it still waits for its answer here. */
   get pending(): boolean {
     return this.source !== undefined && !this.away;
+  }
+
+  /** Unless it is answered by now, it must be within this time; then it is refused with 503. */
+  limit(ms: number): void {
+    if (this.source !== undefined) this.timer = setTimeout(() => this.expire(), ms).unref();
   }
 
   detach(): { fd: number; record: UpgradeRecord } {
