@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type BatonError, callFailed } from '../errors.ts';
-import { counters, traced } from '../telemetry/index.ts';
+import { counters, figures, traced } from '../telemetry/index.ts';
 import { Delivery, type DeliveryOptions, type Endpoint } from './delivery.ts';
 import {
   type CallEvent,
@@ -89,6 +89,7 @@ export class Caller {
     } finally {
       counters.calls.add(failure === undefined ? `${type} delivered` : `${type} failed`);
       counters.callSeconds.add(type, (performance.now() - since) / 1_000);
+      figures.add(tenant, mapping, type, performance.now() - since, failure !== undefined);
       span?.end(failure && { code: 'BATON_CALL_FAILED' });
     }
     try {

@@ -73,6 +73,7 @@ export class DeadLetters {
     const kept = body.length <= MAX_BODY_BYTES ? Buffer.from(body).toString('base64') : undefined;
     await this.letters.add(tenant, { ...call, time: new Date().toISOString(), event: about, body: kept });
     counters.deadLetters++;
+    counters.lettersOf.add(tenant);
   }
 
   /** The newest first. @param before only those with a smaller number */
@@ -107,6 +108,7 @@ export class DeadLetters {
     const body = Buffer.from(letter.body, 'base64');
     await caller.tell(endpoint, eventOf(tenant, letter, body), letter.callId);
     await this.letters.remove(tenant, number);
+    counters.lettersOf.add(tenant);
     return letter;
   }
 }

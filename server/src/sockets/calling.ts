@@ -15,6 +15,7 @@ import { pick, routesOf } from './receive/routes.ts';
 import type { Entry } from './roster.ts';
 import type { HostedSocket } from './service.ts';
 import type { SocketMessage } from './speech.ts';
+import { note, noteCall } from './timeline.ts';
 
 export interface CallingOptions {
   caller: Caller;
@@ -53,12 +54,19 @@ export class Calling {
   /** The first call for a socket. @throws BATON_CALL_FAILED */
   async open(room: HostedSocket, options: unknown): Promise<Reply> {
     const activity = this.of(room);
+    const since = performance.now();
     activity.busy = true;
+    note(room, 'call', 'open');
     try {
       const body = Buffer.from(JSON.stringify(options ?? {}));
       const { remoteAddress } = room;
       const event = { ...this.event(room, activity, 'open', JSON_TYPE, body), remoteAddress };
-      return await this.options.caller.call(room.mapping.open, event);
+      const reply = await this.options.caller.call(room.mapping.open, event);
+      noteCall(room, 'open', since);
+      return reply;
+    } catch (error) {
+      noteCall(room, 'open', since, asBatonError(error).code);
+      throw error;
     } finally {
       activity.busy = false;
       if (activity.closed) this.proceed(room);
@@ -200,11 +208,17 @@ export class Calling {
   private async make(room: HostedSocket, activity: Activity, call: WaitingCall): Promise<void> {
     const { type, endpoint, contentType, body, route } = call;
     const event = this.event(room, activity, type, contentType, body);
+    const since = performance.now();
+    if (type !== 'receive') note(room, 'call', type);
     try {
       const { caller } = this.options;
-      if (type === 'close') await caller.tell(endpoint, event, closeId(room.roomId));
-      else this.answered(room, activity, await caller.call(endpoint, event));
+      const reply = await (type === 'close'
+        ? caller.tell(endpoint, event, closeId(room.roomId))
+        : caller.call(endpoint, event));
+      noteCall(room, type, since);
+      if (reply) this.answered(room, activity, reply);
     } catch (error) {
+      noteCall(room, type, since, asBatonError(error).code);
       await this.failed(error, event, endpoint, route);
       if (!room.gone) this.report(room, asBatonError(error));
     }

@@ -1,11 +1,12 @@
 // The sockets of all hosts, as those see and handle them who have their ids. A socket of another tenant is not there.
-import { socketNotFound } from '../errors.ts';
+import { BatonError, socketNotFound } from '../errors.ts';
 import type { MappingRegistry } from '../mappings/index.ts';
 import type { HostRecord } from '../store/index.ts';
 import { CloseCode } from './close-codes.ts';
 import type { Reach } from './reach.ts';
 import type { HostedSocket } from './service.ts';
 import type { Issued, Ticket, Tickets } from './tickets.ts';
+import { type PastTimelines, subjectOf, type TimelineView, timelineView } from './timeline.ts';
 
 /** What is told of a socket. */
 export interface SocketView {
@@ -44,6 +45,7 @@ export interface DirectoryOptions {
   epoch(socketId: string): number | undefined;
   mappings: MappingRegistry;
   tickets: Tickets;
+  past: PastTimelines;
   links: {
     link(tenant: string, socketId: string, wish: Wish): Promise<unknown>;
     unlink(tenant: string, socketId: string): Promise<void>;
@@ -54,7 +56,7 @@ export interface DirectoryOptions {
 export type Wish = { peer: string } | { peers: string[] } | { group: string; size: number };
 
 /** Methods of a socket that hosts may call; the first argument is the tenant. */
-const METHODS = new Set(['view', 'settled', 'send', 'close']);
+const METHODS = new Set(['view', 'settled', 'send', 'close', 'timeline']);
 /** How long a socket that is to be linked may still be opening. */
 const SETTLE_MS = 2_000;
 const LOOK_AGAIN_MS = 20;
@@ -96,6 +98,25 @@ export class Directory {
   /** @throws BATON_SOCKET_NOT_FOUND */
   get(tenant: string, socketId: string): Promise<SocketView> {
     return this.call(tenant, socketId, 'view');
+  }
+
+  /**
+   * What has happened to a socket; of one that is closed, as long as the host on which it closed keeps it.
+   * @throws BATON_SOCKET_NOT_FOUND
+   */
+  async timeline(tenant: string, socketId: string): Promise<TimelineView> {
+    const { reach, hosts } = this.options;
+    try {
+      return await this.call<TimelineView>(tenant, socketId, 'timeline');
+    } catch (error) {
+      if (!(error instanceof BatonError) || error.status !== 404) throw error;
+      const asked = (await hosts()).map(({ id }) =>
+        reach.ask(id, 'past', socketId, [tenant]).catch(() => null),
+      );
+      const found = (await Promise.all(asked)).find((view) => view !== null);
+      if (!found) throw error;
+      return found as TimelineView;
+    }
   }
 
   /** @throws BATON_SOCKET_NOT_FOUND */
@@ -155,6 +176,7 @@ export class Directory {
   perform(room: HostedSocket, method: string, [tenant, first, second]: unknown[]): unknown {
     if (room.mapping.tenant !== tenant || room.gone) throw socketNotFound({ socketId: room.roomId });
     if (method === 'settled') return room.settled;
+    if (method === 'timeline') return timelineView(subjectOf(room), room.timeline);
     if (method === 'send') room.tell(second ? first : Buffer.from(first as string, 'base64'));
     else if (method === 'close') room.dismiss(first as number, second as string, 'deleted');
     else return this.view(room);

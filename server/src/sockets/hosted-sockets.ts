@@ -12,7 +12,7 @@ import { linkStale, socketNotFound } from '../errors.ts';
 import type { Mapping, MappingRegistry } from '../mappings/index.ts';
 import { keepUnlisted, type Migrator, registerMovable, trackOf } from '../migration/index.ts';
 import type { HostRecord, Store } from '../store/index.ts';
-import { counters, type Log } from '../telemetry/index.ts';
+import { counters, figures, type Log } from '../telemetry/index.ts';
 import { SocketQuota, TenantLog, type Tenants, type Tokens } from '../tenants/index.ts';
 import type { Arrival, BatonTransport } from '../transport/index.ts';
 import { within } from '../within.ts';
@@ -30,6 +30,7 @@ import type { HostedSocket, Player, SocketService } from './service.ts';
 import { SOCKET_ROOM, SocketRoom } from './socket-room.ts';
 import type { SocketMessage } from './speech.ts';
 import { isTicket, Tickets } from './tickets.ts';
+import { note, noteLink, noteMove, PastTimelines, subjectOf, Timeline } from './timeline.ts';
 
 export interface LettersOfTenants {
   newest(tenant: string, limit: number, before?: number): Promise<DeadLetter[]>;
@@ -96,6 +97,7 @@ export class HostedSockets implements SocketService {
   private idleLooks: NodeJS.Timeout | undefined;
   private readonly backlog: Backlog;
   private readonly pending = new Set<Promise<void>>();
+  private readonly past = new PastTimelines();
 
   constructor(options: HostedSocketsOptions) {
     this.options = options;
@@ -123,6 +125,7 @@ export class HostedSockets implements SocketService {
       epoch: options.epoch,
       mappings,
       tickets: this.tickets,
+      past: this.past,
       links: this,
     });
     this.opening = new Opening({
@@ -290,6 +293,7 @@ export class HostedSockets implements SocketService {
       return this.opening.reserve({ ...player, mapping: this.shared(player.mapping) }, options, address);
     }
     if (method === 'list') return this.directory.local(args[0] as SocketQuery);
+    if (method === 'past') return this.past.get(args[0] as string, socketId) ?? null;
     const known = this.directory.knows(method);
     if (!known && !ROOM_METHODS.has(method)) throw socketNotFound({ socketId });
     const room = this.local(socketId);
@@ -312,6 +316,17 @@ export class HostedSockets implements SocketService {
   }
 
   async opened(room: HostedSocket, options: unknown): Promise<void> {
+    note(room, 'opened', this.options.host);
+    try {
+      await this.open(room, options);
+    } catch (error) {
+      const code = error instanceof ServerError ? error.code : 0;
+      this.past.keep(subjectOf(room), room.timeline!, 'not opened', code);
+      throw error;
+    }
+  }
+
+  private async open(room: HostedSocket, options: unknown): Promise<void> {
     this.inBackground(this.listed(this.roster.add(room)));
     let reply: Reply;
     try {
@@ -326,7 +341,9 @@ export class HostedSockets implements SocketService {
     room.begun();
     this.say(room, reply);
     const wish = wishOf(reply.actions);
-    room.answered(wish.peers !== undefined || wish.group !== undefined);
+    const waits = wish.peers !== undefined || wish.group !== undefined;
+    if (waits) note(room, 'waiting', wish.group?.name ?? wish.peers?.join(', '));
+    room.answered(waits);
     this.settle(room, wish);
     this.dismiss(room, reply);
     this.calling.begin(room);
@@ -365,6 +382,8 @@ export class HostedSockets implements SocketService {
 
   changed(room: HostedSocket, change: 'linked' | 'unlinked', peers: string[]): void {
     if (change === 'linked') counters.socketsLinked++;
+    const waited = noteLink(room, change, peers);
+    if (waited !== undefined) figures.add(room.tenant, room.mapping.name, 'wait', waited);
     this.calling.changed(room, change, peers);
   }
 
@@ -399,6 +418,7 @@ export class HostedSockets implements SocketService {
   async closed(room: HostedSocket, code: number | undefined): Promise<void> {
     this.quota.closed(room.mapping.tenant);
     const reason = room.dismissed ?? closeReason(code);
+    if (room.timeline) this.past.keep(subjectOf(room), room.timeline, reason, code ?? 0);
     const told = this.calling.closed(room, this.roster.entry(room), reason);
     // if this host dies before that, whichever host notices tells it
     const { roomId, tenant, link } = room;
@@ -412,6 +432,7 @@ export class HostedSockets implements SocketService {
   }
 
   arrived(room: HostedSocket, from: string): void {
+    noteMove(room, from, this.options.host);
     const { tenant, name } = room.mapping;
     this.quota.arrived(tenant);
     room.mapping = this.shared(room.mapping);
@@ -426,10 +447,12 @@ export class HostedSockets implements SocketService {
   }
 
   dropped(room: HostedSocket): void {
+    note(room, 'dropped');
     this.tellPeers(room, 'peer-drop');
   }
 
   returned(room: HostedSocket): void {
+    note(room, 'back');
     for (const peer of room.peers) this.local(peer)?.flush(); // those that waited for it are read again
     this.tellPeers(room, 'peer-back');
   }
@@ -443,8 +466,8 @@ export class HostedSockets implements SocketService {
     }
   }
 
-  /** Sockets of this host. */
-  private *own(): Generator<SocketRoom> {
+  /** Sockets of this host, those that are just leaving it as well. */
+  *own(): Generator<SocketRoom> {
     for (const roomId of this.options.owned()) {
       const room = matchMaker.getLocalRoomById(roomId) as unknown;
       // its mapping is what a room gets before it has a player
@@ -487,6 +510,7 @@ export class HostedSockets implements SocketService {
   }
 
   enter(room: HostedSocket): void {
+    note(room, 'room', room.visit?.roomId);
     this.linkRooms.enter(room);
   }
 
@@ -532,6 +556,10 @@ export class HostedSockets implements SocketService {
 
   private async lost(host: string, socketId: string, entry: Entry): Promise<void> {
     await this.linking.bury(entry.tenant, socketId);
-    if (await this.roster.claim(host, socketId)) this.inBackground(this.calling.lost(socketId, entry));
+    if (!(await this.roster.claim(host, socketId))) return;
+    const { tenant, mapping, playerId } = entry;
+    const now = Date.now(); // what it was before was on the dead host
+    this.past.keep({ socketId, tenant, mapping, playerId, openedAt: now }, new Timeline(now), 'host-lost', 0);
+    this.inBackground(this.calling.lost(socketId, entry));
   }
 }

@@ -2,4 +2,5 @@
 // Linked sockets are brought to one host, relay to each other there, and move together.
 export { HostedSockets, type HostedSocketsOptions } from './hosted-sockets.ts';
 export { SOCKET_PATH } from './opening.ts';
+export type { HostedSocket } from './service.ts';
 export { SOCKET_ROOM, SocketRoom } from './socket-room.ts';

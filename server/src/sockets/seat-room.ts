@@ -39,6 +39,10 @@ export abstract class SeatRoom extends Room {
     return client === undefined ? absence === undefined : client.state === ClientState.LEAVING;
   }
 
+  get absent(): boolean {
+    return this.absence !== undefined;
+  }
+
   /** As much waits for its client's return as should. */
   get crowded(): boolean {
     return this.absence?.full ?? false;

@@ -7,6 +7,7 @@ import type { CallLine } from './call-line.ts';
 import type { GatheredRoom, LinkedRoom, Wish } from './links/index.ts';
 import type { MessageRate } from './message-rate.ts';
 import type { Form, SocketMessage, Speech } from './speech.ts';
+import type { TimedSocket } from './timeline.ts';
 
 /** Who opens a socket, and on what. */
 export interface Player {
@@ -35,7 +36,7 @@ export interface Visit {
 }
 
 /** A hosted socket as the service sees it; its room. */
-export interface HostedSocket extends LinkedRoom, GatheredRoom {
+export interface HostedSocket extends LinkedRoom, GatheredRoom, TimedSocket {
   readonly roomId: string;
   /** As it was when the socket was opened, or a later version that says it is adopted. */
   mapping: Mapping;
@@ -55,6 +56,8 @@ export interface HostedSocket extends LinkedRoom, GatheredRoom {
   readonly rate: MessageRate;
   /** Its calls that wait, and what is to become one. */
   readonly calls: CallLine;
+  /** Its client has lost its connection, and has not come back yet. */
+  readonly absent: boolean;
   /** As much waits for its client's return as should. */
   readonly crowded: boolean;
   /** Takes data of the peer. @returns whether its client can hear such data */

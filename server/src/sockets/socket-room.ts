@@ -74,6 +74,7 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
   peers: string[] = [];
   bereft = false;
   attributes: Record<string, unknown> | undefined;
+  timeline: HostedSocket['timeline'] = undefined;
   readonly calls = new CallLine();
   dismissed: HostedSocket['dismissed'] = undefined;
   visit: Visit | undefined;

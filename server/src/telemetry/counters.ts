@@ -53,6 +53,8 @@ export const counters = {
   callSeconds: new DurationsOf(),
   callRetries: 0,
   deadLetters: 0,
+  /** By tenant: how often its list of dead letters has changed. */
+  lettersOf: new Tally(),
   /** By what came of it: `moved`, or the code of the error. */
   moves: new Tally(),
   blackouts: new Durations(),

@@ -2,7 +2,7 @@
 // are, how their players and their keys are known, and the record through which all hosts agree on it.
 export { Catalogue, type CatalogueContent, type Entry, own } from './catalogue.ts';
 export { Documents, type Version } from './documents.ts';
-export { ApiKeys, type KeyView, keyName, keyScope } from './keys.ts';
+export { ApiKeys, KEY_GOOD_FOR_MS, type KeyView, keyName, keyScope } from './keys.ts';
 export { isOperatorScope, SCOPES, type Scope } from './scopes.ts';
 export { DEFAULT_TENANT, type TenantSettings, tenantId, tenantSettings } from './settings.ts';
 export { SocketQuota } from './socket-quota.ts';

@@ -41,6 +41,12 @@ export class Tenants {
     return entry !== undefined && !entry.closed;
   }
 
+  /** Those that are not closed, by id. */
+  list(): string[] {
+    const ids = Object.keys(this.catalogue.content.tenants).filter((tenant) => this.has(tenant));
+    return [...new Set([DEFAULT_TENANT, ...ids])].sort();
+  }
+
   /** @throws BATON_TENANT_NOT_FOUND */
   check(tenant: string): void {
     if (!this.has(tenant)) throw tenantNotFound({ tenant });

@@ -7,7 +7,7 @@ import { type Client, matchMaker, type Room } from '@colyseus/core';
 import { internals } from '../../colyseus/room-internals.ts';
 import { BatonError, moveFailed, moveInProgress, roomDisposing, roomNotFound } from '../../errors.ts';
 import type { HostRecord } from '../../store/index.ts';
-import { counters, traced } from '../../telemetry/index.ts';
+import { counters, recentMoves, traced } from '../../telemetry/index.ts';
 import type { BatonClient } from '../../transport/index.ts';
 import { captureRoom, encoderOf, freezeRoom } from '../room/capture.ts';
 import { discardRoom, divertMethods, thawRoom } from '../room/shell.ts';
@@ -66,7 +66,7 @@ export class MoveSource {
     await this.context.ownership.reclaimed(roomIds, options.quiesceMs);
     const span = traced('move', 'INTERNAL', { 'baton.rooms': roomIds.length, 'baton.to': target.id });
     await this.carryOut(roomIds, attempt, outcomes, options);
-    for (const outcome of outcomes) count(outcome);
+    for (const outcome of outcomes) count(outcome, this.context.host, target.id);
     const failed = outcomes.find((outcome) => 'error' in outcome);
     span?.end(failed?.error);
     return outcomes;
@@ -426,8 +426,16 @@ export class MoveSource {
   }
 }
 
-/** For the metrics. */
-function count(outcome: MoveOutcome): void {
+/** For the metrics, and for those who watch. */
+function count(outcome: MoveOutcome, from: string, to: string): void {
   counters.moves.add('error' in outcome ? outcome.error.code : 'moved');
-  if ('result' in outcome) counters.blackouts.add(outcome.result.blackoutMs / 1_000);
+  const { roomId } = outcome;
+  const at = Date.now();
+  if ('error' in outcome) {
+    recentMoves.add({ at, roomId, from, to, code: outcome.error.code });
+    return;
+  }
+  const { clients, bytes, blackoutMs, phases } = outcome.result;
+  counters.blackouts.add(blackoutMs / 1_000);
+  recentMoves.add({ at, roomId, from, to, clients, bytes, blackoutMs, phases: { ...phases } });
 }
