@@ -3,6 +3,7 @@ const layers = [
   'cli',
   'supervisor',
   'host',
+  'dashboard',
   'control',
   'sockets',
   'mappings',

@@ -411,6 +411,11 @@ export const unsupportedMediaType = define(
   415,
   'The request body must be {expected}.',
 );
+export const tooManyViewers = define(
+  'BATON_TOO_MANY_VIEWERS',
+  429,
+  '{what} has {limit} viewers of events already. Close one, or try again later.',
+);
 export const rateLimited = define(
   'BATON_RATE_LIMITED',
   429,

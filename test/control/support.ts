@@ -13,6 +13,7 @@ import {
   operationsOf,
   type Principal,
   type SocketsBackend,
+  type WatchBackend,
 } from '../../server/src/control/index.ts';
 import type { KeysBackend } from '../../server/src/control/operations/keys.ts';
 import type { MappingsBackend } from '../../server/src/control/operations/mappings.ts';
@@ -67,6 +68,7 @@ export function fakes(calls: unknown[][] = []) {
   const sockets: SocketsBackend = {
     list: record('list', { sockets: [{ socketId: 's1' }], next: 's1' }),
     get: record('get', { socketId: 's1' }),
+    timeline: record('timeline', { socketId: 's1', events: [] }),
     close: record('close', undefined),
     send: record('send', undefined),
     link: record('link', { socketId: 's1', status: 'linked' }),
@@ -116,13 +118,23 @@ export function fakes(calls: unknown[][] = []) {
     create: record('create', { key: 'baton_default_…', view: key }),
     revoke: record('revoke', key),
   };
-  return { service, sockets, deadLetters, tenantLog, functions, mappings, keys };
+  const watch: WatchBackend = {
+    look: record('look', { at: 1 }),
+    async watch({ key }, out) {
+      calls.push(['watch', key]);
+      const stream = out();
+      stream.send('snapshot', '{"at":1}');
+      stream.end('leaving');
+    },
+  };
+  return { service, sockets, deadLetters, tenantLog, functions, mappings, keys, watch };
 }
 
 export interface Setup extends Partial<Omit<ControlOptions, 'operations' | 'tokens'>> {
   service?: Partial<ControlBackend>;
   sockets?: Partial<SocketsBackend>;
   deadLetters?: Partial<DeadLettersBackend>;
+  watch?: WatchBackend;
   unready?: () => string | undefined;
 }
 
@@ -130,6 +142,7 @@ export async function serve({
   service,
   sockets,
   deadLetters,
+  watch,
   unready,
   ...options
 }: Setup = {}): Promise<Api> {
@@ -145,6 +158,7 @@ export async function serve({
     mappings: fake.mappings,
     keys: fake.keys,
     tenantLog: fake.tenantLog,
+    watch: watch ?? fake.watch,
     ...(options.audit ? { audit: options.audit } : {}),
     unready,
     metrics: async () => 'some_metric 1\n',

@@ -2,6 +2,7 @@
 // It knows requests, keys and problem details; what the answers are comes from the backends that its operations stand on.
 
 export { type AuditEntry, AuditLog } from './audit.ts';
+export type { EventSink } from './event-stream.ts';
 export { IdempotencyKeys } from './idempotency.ts';
 export type { LimitOptions } from './limits.ts';
 export { type Operation, type OperationContext, operation } from './operation.ts';
@@ -24,5 +25,19 @@ export type {
   RoomView,
   SocketsBackend,
   SocketTicket,
+  SocketTimeline,
   SocketView,
+  WatchBackend,
 } from './types.ts';
+export type {
+  WatchChange,
+  WatchedCalls,
+  WatchedHost,
+  WatchedLetter,
+  WatchedMapping,
+  WatchedMove,
+  WatchedQueue,
+  WatchedRoom,
+  WatchedSocket,
+  WatchSnapshot,
+} from './watch-views.ts';

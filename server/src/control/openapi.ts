@@ -49,7 +49,7 @@ export function openApiDocument(operations: readonly Operation[]): Json {
 
 function operationObject(operation: Operation, components: Components): Json {
   const { id, summary, tag, scope } = operation;
-  const description = [operation.description, scope === 'open' ? undefined : `Needs the scope \`${scope}\`.`];
+  const description = [operation.description, needs(scope)];
   const parameters = [
     ...parametersOf(operation.params, 'path', components),
     ...parametersOf(operation.query, 'query', components),
@@ -66,6 +66,11 @@ function operationObject(operation: Operation, components: Components): Json {
     ...(body ? { requestBody: body } : {}),
     responses: { ...success(operation, components), ...failures(operation, components) },
   };
+}
+
+function needs(scope: Operation['scope']): string | undefined {
+  if (scope === 'open') return undefined;
+  return scope === 'any' ? 'Needs a key, with `any` scopes.' : `Needs the scope \`${scope}\`.`;
 }
 
 function headersOf(_operation: Operation): Json[] {
@@ -114,9 +119,15 @@ function bodyOf({ raw, body, bodyLimit = BODY_BYTES }: Operation, components: Co
   };
 }
 
-function success({ status, answer, mediaType, summary }: Operation, components: Components): Json {
+function success({ status, answer, mediaType, events, summary }: Operation, components: Components): Json {
   if (!answer) return { [status ?? 204]: { description: summary } };
-  const content = { [mediaType ?? 'application/json']: { schema: components.inline(answer, 'output') } };
+  const schema = components.inline(answer, 'output');
+  const content = {
+    [mediaType ?? 'application/json']: { schema },
+    ...(events
+      ? { 'text/event-stream': { schema: { anyOf: [schema, components.inline(events.schema, 'output')] } } }
+      : {}),
+  };
   return { [status ?? 200]: { description: summary, content } };
 }
 

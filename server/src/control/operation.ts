@@ -1,6 +1,7 @@
 // One object per HTTP operation: its route, its checks, its scope and its place in the OpenAPI document all come from it.
 import { z } from 'zod';
 import type { Scope } from '../tenants/index.ts';
+import type { EventSink } from './event-stream.ts';
 import type { Principal } from './types.ts';
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
@@ -27,6 +28,17 @@ export interface OperationContext<Params, Query, Body> {
   requestId: string;
 }
 
+/** A stream of server-sent events. */
+export interface EventsOf<Params, Query> {
+  /** Of the data of an event, besides the answer's. */
+  schema: z.ZodType;
+  /** Method syntax: see `run`. @throws before there is a stream */
+  open(
+    context: Pick<OperationContext<Params, Query, unknown>, 'principal' | 'params' | 'query'>,
+    out: () => EventSink,
+  ): Promise<void>;
+}
+
 export interface Operation<
   Params extends z.ZodType = z.ZodType<any>,
   Query extends z.ZodType = z.ZodType<any>,
@@ -44,8 +56,8 @@ export interface Operation<
   description?: string;
   /** Heading under which the document lists it. */
   tag: string;
-  /** What a key needs for it; `open` to all, also without a key. */
-  scope: Scope | 'open';
+  /** What a key needs for it; `any` that is good, `open` to all, also without a key. */
+  scope: Scope | 'any' | 'open';
   params?: Params;
   query?: Query;
   /** JSON. A request without a body has `{}`. */
@@ -58,6 +70,8 @@ export interface Operation<
   answer?: Answer;
   /** Of an answer that is text as it is; default `application/json`, made of the answer. */
   mediaType?: string;
+  /** Instead of the answer for whoever accepts `text/event-stream`. */
+  events?: EventsOf<z.output<Params>, z.output<Query>>;
   /** The answer holds a secret: nothing keeps it, not even to give it again for an `Idempotency-Key`. */
   secret?: boolean;
   /** Default 200; 204 without `answer`. */

@@ -6,11 +6,13 @@ import express, {
   type RequestHandler,
   type Response,
 } from 'express';
-import { methodNotAllowed, notFound } from '../errors.ts';
+import { type BatonError, methodNotAllowed, notFound } from '../errors.ts';
 import { type Log, silentLog, type Traced, traced } from '../telemetry/index.ts';
+import { KEY_GOOD_FOR_MS } from '../tenants/index.ts';
 import type { AuditLog } from './audit.ts';
 import { Authentication, assertScope, type OperatorTokens } from './auth.ts';
 import { docsPage } from './docs-page.ts';
+import { EventStream } from './event-stream.ts';
 import type { IdempotencyKeys } from './idempotency.ts';
 import { type LimitOptions, RequestLimits } from './limits.ts';
 import type { Operation } from './operation.ts';
@@ -33,6 +35,8 @@ export interface ControlOptions {
   /** Told of every answer of an operation, with the time it took in seconds. */
   answered?: (operation: Operation, status: number, seconds: number) => void;
   log?: Log;
+  /** The page on `/dashboard`. Default: there is none. */
+  dashboard?: RequestHandler;
 }
 
 /** What is known of a request on its way. */
@@ -57,6 +61,7 @@ export function createControl(options: ControlOptions): Express {
   app.use(start);
   control.route(app);
   app.use('/v1/docs', docsPage());
+  if (options.dashboard) app.use('/dashboard', options.dashboard);
   app.use('/v1', control.authenticate, (request) => {
     throw notFound({ path: request.baseUrl + request.path });
   });
@@ -69,6 +74,10 @@ const start: RequestHandler = (_request, response, next) => {
   Object.assign(response.locals, { requestId: randomUUID(), since: performance.now() } satisfies Asked);
   next();
 };
+
+/** RFC 9110 §12.5.1: asked for by name. */
+const wantsEvents = ({ method, headers }: Request) =>
+  method === 'GET' && /(?:^|,)\s*text\/event-stream\s*(?:[;,]|$)/i.test(headers.accept ?? '');
 
 const asked = (response: Response) => response.locals as Asked;
 
@@ -119,7 +128,7 @@ class Control {
       here.traced = traced(route, 'SERVER', attributes, request.get('traceparent'));
       if (operation.scope !== 'open') {
         if (!here.principal!.operator) response.set(await this.limits.take(here.principal!.key));
-        assertScope(here.principal!, operation.scope);
+        if (operation.scope !== 'any') assertScope(here.principal!, operation.scope);
       }
       next();
     };
@@ -127,6 +136,7 @@ class Control {
 
   private perform(operation: Operation): RequestHandler {
     return async (request, response) => {
+      if (operation.events && wantsEvents(request)) return this.stream(operation, request, response);
       const run = this.prepared(operation, request, response);
       const key = operation.method === 'GET' ? undefined : request.get('idempotency-key');
       const { idempotency } = this.options;
@@ -142,6 +152,34 @@ class Control {
       };
       await this.finish(request, response, await idempotency.once(keyed, run));
     };
+  }
+
+  /** Events until the viewer, its key or this host goes. */
+  private async stream(operation: Operation, request: Request, response: Response): Promise<void> {
+    const { principal, since, traced } = asked(response);
+    const params = valid(operation.params, request.params, 'path');
+    const query = valid(operation.query, request.query, 'query');
+    let stream: EventStream | undefined;
+    const out = (): EventStream => {
+      response.set('X-Request-Id', asked(response).requestId);
+      this.options.answered?.(operation, 200, (performance.now() - since) / 1_000);
+      traced?.end(undefined, { 'http.response.status_code': 200 });
+      return (stream = new EventStream(response));
+    };
+    // a key may be revoked, or expire
+    const look = setInterval(async () => {
+      try {
+        await this.authentication.principalOf(request.headers, request.ip ?? '');
+      } catch (error) {
+        const { status, code } = error as BatonError;
+        if (status === 401 || status === 403) stream?.end('denied', JSON.stringify({ code }));
+      }
+    }, KEY_GOOD_FOR_MS).unref();
+    try {
+      await operation.events!.open({ principal: principal!, params, query }, out);
+    } finally {
+      clearInterval(look);
+    }
   }
 
   /** Checks the request; what comes back carries it out, and does not reject. */

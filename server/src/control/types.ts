@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Scope } from '../tenants/index.ts';
+import type { EventSink } from './event-stream.ts';
 import type {
   deadLetterSchema,
   drainSchema,
@@ -10,7 +11,9 @@ import type {
   roomSchema,
   socketSchema,
   ticketSchema,
+  timelineSchema,
 } from './views.ts';
+import type { WatchSnapshot } from './watch-views.ts';
 
 /** Who asks. */
 export interface Principal {
@@ -76,6 +79,8 @@ export interface SocketsBackend {
     limit: number;
   }): Promise<{ sockets: SocketView[]; next?: string }>;
   get(tenant: string, id: string): Promise<SocketView>;
+  /** Of one that is closed as well, for a while. */
+  timeline(tenant: string, id: string): Promise<SocketTimeline>;
   close(tenant: string, id: string, close: { code?: number; reason?: string }): Promise<void>;
   /** To the socket's own client. */
   send(tenant: string, id: string, message: { data: Uint8Array; text: boolean }): Promise<void>;
@@ -87,6 +92,21 @@ export interface SocketsBackend {
     tenant: string,
     socket: { mapping: string; playerId: string; attributes?: Record<string, unknown> },
   ): Promise<SocketTicket>;
+}
+
+/** What has happened to a socket. */
+export type SocketTimeline = z.infer<typeof timelineSchema>;
+
+/** Shows what is going on on all hosts. */
+export interface WatchBackend {
+  /** How it is now. */
+  look(principal: Principal): Promise<WatchSnapshot>;
+  /**
+   * How it is now, and what changes, until nobody reads it any more.
+   * @param out opens the stream, once it is clear that there will be one
+   * @throws BATON_TOO_MANY_VIEWERS
+   */
+  watch(principal: Principal, out: () => EventSink): Promise<void>;
 }
 
 /** A call to a function that was not delivered. */

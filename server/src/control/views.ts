@@ -108,6 +108,35 @@ export const socketSchema = z
   })
   .meta({ id: 'Socket' });
 
+export const timelineSchema = z
+  .object({
+    socketId: z.string(),
+    tenant: z.string(),
+    mapping: z.string(),
+    playerId: z.string(),
+    openedAt: z.number().meta({ description: 'Unix time in ms' }),
+    closed: z.boolean(),
+    left: count.meta({ description: 'Events between the first and the last that were not kept' }),
+    events: z.array(
+      z.object({
+        at: z.number().meta({ description: 'Unix time in ms' }),
+        event: z.string().meta({
+          description:
+            '`opened`, `call`, `reply`, `failed`, `receive`, `waiting`, `linked`, `unlinked`, `room`, `moved`, ' +
+            '`dropped`, `back`, `closed`',
+        }),
+        host: z.string().meta({ description: 'Where it was then' }),
+        detail: z.string().optional(),
+        ms: z.number().optional().meta({
+          description: 'How long a call took, a move kept it still, or it took to be linked',
+        }),
+        code: z.number().int().optional().meta({ description: 'Close code' }),
+        times: count.optional().meta({ description: 'So many of them in a row; `ms` is of the last one' }),
+      }),
+    ),
+  })
+  .meta({ id: 'SocketTimeline' });
+
 export const ticketSchema = z
   .object({
     socketId: z.string().meta({ description: 'The id that the socket will have' }),

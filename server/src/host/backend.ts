@@ -89,10 +89,11 @@ export class Backend implements ControlBackend {
     return [...rooms.values()];
   }
 
-  localRooms(): RoomView[] {
+  /** @param sockets whether those of hosted sockets are among them */
+  localRooms(sockets = true): RoomView[] {
     return this.options.ownership.rooms().flatMap((roomId) => {
       const room = matchMaker.getLocalRoomById(roomId);
-      if (!room) return [];
+      if (!room || (!sockets && room instanceof SocketRoom)) return [];
       const { moves, lastBlackoutMs } = trackOf(room);
       return {
         roomId,

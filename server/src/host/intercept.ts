@@ -46,6 +46,8 @@ function pathsOf(operations: Operation[]): RegExp {
       .slice(1, path.startsWith('/v1/') ? 3 : 2)
       .join('/'),
   );
-  const literal = [...new Set([...starts, 'v1/docs'])].map((start) => start.replaceAll('.', '\\.'));
+  const literal = [...new Set([...starts, 'v1/docs', 'dashboard'])].map((start) =>
+    start.replaceAll('.', '\\.'),
+  );
   return new RegExp(`^/(?:${literal.join('|')})(?:[/?]|$)`);
 }

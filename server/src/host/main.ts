@@ -13,6 +13,7 @@ import {
   type ReloadOptions,
   type ReloadResult,
 } from '../control/index.ts';
+import { dashboardPage, Watch } from '../dashboard/index.ts';
 import { asBatonError, BatonError, reloadFailed } from '../errors.ts';
 import { Functions } from '../functions/index.ts';
 import { Handoff, noPeers, type Peers } from '../handoff/index.ts';
@@ -164,6 +165,18 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     connections: () => app.transport.connectionCount,
     openCircuits: () => sockets.openCircuits,
   });
+  const watch = new Watch({
+    store,
+    self: () => registration.record,
+    rooms: () => backend.localRooms(false),
+    sockets: () => sockets.own(),
+    epoch: (socketId) => ownership.epoch(socketId),
+    tenants: tenancy.tenants,
+    mappings: tenancy.mappings,
+    deadLetters: sockets.deadLetters,
+    log: hostLog,
+  });
+  await watch.start();
   const operations = operationsOf({
     service: backend,
     sockets: sockets.directory,
@@ -173,6 +186,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     keys: tenancy.keys,
     audit,
     tenantLog: sockets.tenantLog,
+    watch,
     metrics: () => metrics.text(),
     unready: () => (store.connected ? undefined : 'the store is away'),
   });
@@ -187,6 +201,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
       counters.controlRequests.add(`${id} ${status}`);
       counters.controlSeconds.add(seconds);
     },
+    dashboard: dashboardPage(),
     log: hostLog,
   });
   interceptControl(app.transport.server!, control, operations, new AddressRanges(settings.trustProxy));
@@ -227,6 +242,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
           .drainSelf(Math.max(0, deadlineMs - 1_000))
           .catch((error) => hostLog.warn({ err: error }, 'drain failed'));
       }
+      await watch.stop();
       await requests.leave(others ? HTTP_GRACE_MS : 0, Math.min(HTTP_PATIENCE_MS, until - Date.now()));
       await Promise.race([app.server.gracefullyShutdown(false), sleep(Math.max(500, until - Date.now()))]);
       await sockets.shutdown();

@@ -4,6 +4,7 @@ export { EmbeddedStoreServer } from './embedded/server.ts';
 export { nextGeneration } from './generation.ts';
 export { Newest } from './newest.ts';
 export { openStore, type StoreOptions } from './open.ts';
+export { hostRecord } from './schema.ts';
 export {
   type Change,
   type HostRecord,

@@ -1,9 +1,10 @@
 import type { AuditLog } from '../audit.ts';
 import type { Operation } from '../operation.ts';
-import type { ControlBackend, DeadLettersBackend, SocketsBackend } from '../types.ts';
+import type { ControlBackend, DeadLettersBackend, SocketsBackend, WatchBackend } from '../types.ts';
 import { auditOperations } from './audit.ts';
 import { deadLetterOperations } from './dead-letters.ts';
 import { documentOperations } from './document.ts';
+import { eventOperations } from './events.ts';
 import { type FunctionsBackend, functionOperations } from './functions.ts';
 import { hostOperations } from './hosts.ts';
 import { type KeysBackend, keyOperations } from './keys.ts';
@@ -24,6 +25,7 @@ export interface Backends {
   keys?: KeysBackend;
   audit?: AuditLog;
   tenantLog?: LogBackend;
+  watch?: WatchBackend;
   /** Text of all metrics as Prometheus reads it. */
   metrics?: () => Promise<string>;
   /** Why the host should get no traffic; `undefined` = it should. Default: it always should. */
@@ -32,8 +34,8 @@ export interface Backends {
 
 /** All operations of the control API. */
 export function operationsOf(backends: Backends): Operation[] {
-  const { service, sockets, deadLetters, functions, mappings, keys, audit, tenantLog, metrics, unready } =
-    backends;
+  const { service, sockets, deadLetters, functions, mappings, keys, audit, tenantLog, watch } = backends;
+  const { metrics, unready } = backends;
   const operations = [
     ...hostOperations(service),
     ...roomOperations(service),
@@ -44,6 +46,7 @@ export function operationsOf(backends: Backends): Operation[] {
     ...(keys ? keyOperations(keys) : []),
     ...(audit ? auditOperations(audit) : []),
     ...(tenantLog ? logOperations(tenantLog) : []),
+    ...(watch ? eventOperations(watch) : []),
     ...(metrics ? metricsOperations(metrics) : []),
     ...probeOperations(unready),
   ];

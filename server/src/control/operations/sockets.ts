@@ -6,7 +6,7 @@ import { MAX_PLAYER_ID } from '../../tenants/index.ts';
 import { idIn, type Operation, operation } from '../operation.ts';
 import { cursorOf, nextCursor, pageQuery, placeIn } from '../page.ts';
 import type { SocketsBackend } from '../types.ts';
-import { socketSchema, ticketSchema } from '../views.ts';
+import { socketSchema, ticketSchema, timelineSchema } from '../views.ts';
 
 /** Of a message sent to a socket. */
 const SEND_BYTES = 256 * 1024;
@@ -61,6 +61,20 @@ const reading = (backend: SocketsBackend) => [
     answer: socketSchema,
     errors: ['BATON_SOCKET_NOT_FOUND', ...away],
     run: ({ principal, params }) => backend.get(principal.tenant, params.id),
+  }),
+  operation({
+    id: 'getSocketTimeline',
+    method: 'GET',
+    path: '/v1/sockets/{id}/timeline',
+    summary: 'What has happened to a socket',
+    description:
+      'Of a closed one for ten minutes, unless the host on which it was has ended, or many closed since.',
+    tag: 'sockets',
+    scope: 'sockets:read',
+    params: socket,
+    answer: timelineSchema,
+    errors: ['BATON_SOCKET_NOT_FOUND', ...away],
+    run: ({ principal, params }) => backend.timeline(principal.tenant, params.id),
   }),
 ];
 
