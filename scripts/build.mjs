@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildDashboard } from '../dashboard/build.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const packages = ['matchmaker-functions', 'client-sdk', 'server'];
@@ -52,6 +53,14 @@ function copySwaggerUi() {
     );
 }
 
+/** The page on /dashboard; see server/src/dashboard/page.ts. */
+async function copyDashboard() {
+  await buildDashboard();
+  const page = join(root, 'server/dist/dashboard/page');
+  for (const part of ['index.html', 'assets', 'LICENSES.md'])
+    cpSync(join(root, 'dashboard/dist', part), join(page, part), { recursive: true });
+}
+
 for (const name of packages) {
   const src = join(root, name, 'src');
   const dist = join(root, name, 'dist');
@@ -62,6 +71,9 @@ for (const name of packages) {
     process.exit(1);
   }
   copyAssets(src, dist);
-  if (name === 'server') copySwaggerUi();
+  if (name === 'server') {
+    copySwaggerUi();
+    await copyDashboard();
+  }
   console.log(`${name}/dist`);
 }

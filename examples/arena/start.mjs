@@ -135,9 +135,11 @@ async function ready(service, runtimeDir, startedAt) {
 async function main() {
   const port = readPort();
   await requireFree(port);
-  const { buildPages } = await import('./build.mjs');
-  await buildPages();
-  const functions = await startFunctions();
+  const [{ buildPages }, { buildDashboard }] = await Promise.all([
+    import('./build.mjs'),
+    import('../../dashboard/build.mjs'),
+  ]);
+  const [functions] = await Promise.all([startFunctions(), buildPages(), buildDashboard()]);
 
   const startedAt = Date.now();
   const runtimeDir = join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), `baton-${userInfo().uid}`, String(port));
@@ -186,6 +188,7 @@ function print(port, token) {
   console.log(`
   ${bold('Arena')}  http://localhost:${port}/${fragment}
   ${bold('Duel')}   http://localhost:${port}/duel${fragment}
+  ${bold('Dashboard')}  http://localhost:${port}/dashboard/${fragment}
 
   Play, then press “Move this room”, “Drain this host” or “Reload” in the page. Ctrl-C stops everything.
 `);
