@@ -88,6 +88,11 @@ export const portInUse = define(
 export const hostFailedToStart = define('BATON_HOST_FAILED', 500, 'Host {host} did not start: {reason}');
 export const invalidOption = define('BATON_INVALID_OPTION', 400, '{option}: {reason}');
 export const usage = define('BATON_USAGE', 400, 'Wrong usage: {reason}. See `baton --help`.');
+export const folderInUse = define(
+  'BATON_FOLDER_IN_USE',
+  409,
+  '{path} {reason}. Nothing was written; choose a folder that is empty or not there yet.',
+);
 export const noService = define(
   'BATON_NO_SERVICE',
   503,

@@ -7,11 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const run = promisify(execFile);
 const root = new URL('../..', import.meta.url).pathname;
+const offline = ['--prefer-offline', '--no-audit', '--no-fund'];
 let folder: string;
+let tarballs: string[];
 let service: ChildProcess | undefined;
 
 async function freePort(): Promise<number> {
@@ -25,10 +27,13 @@ async function freePort(): Promise<number> {
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'baton-pack-'));
   await run(process.execPath, ['scripts/build.mjs'], { cwd: root });
-  const workspaces = ['server', 'client-sdk', 'matchmaker-functions'].flatMap((name) => ['-w', name]);
+  const names = ['server', 'client-sdk', 'matchmaker-functions', 'create-baton'];
+  const workspaces = names.flatMap((name) => ['-w', name]);
   await run('npm', ['pack', ...workspaces, '--pack-destination', folder], { cwd: root });
-  const tarballs = (await readdir(folder)).filter((name) => name.endsWith('.tgz')).map((name) => `./${name}`);
-  expect(tarballs).toHaveLength(3);
+  tarballs = (await readdir(folder))
+    .filter((name) => name.endsWith('.tgz'))
+    .map((name) => join(folder, name));
+  expect(tarballs).toHaveLength(names.length);
   await cp(join(root, 'test/package/app'), folder, { recursive: true });
   const manifest = { name: 'app', private: true, type: 'module' };
   await writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
@@ -44,9 +49,7 @@ beforeAll(async () => {
   };
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
   const others = ['@colyseus/core@0.18.17', '@colyseus/schema@5.0.34', '@colyseus/sdk@0.18.4'];
-  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...tarballs, ...others], {
-    cwd: folder,
-  });
+  await run('npm', ['install', ...offline, ...tarballs, ...others], { cwd: folder });
 }, 240_000);
 
 afterAll(async () => {
@@ -157,6 +160,61 @@ test('`npx baton bots` brings the SDK it needs', async () => {
   );
   expect(result).toMatchObject({ disconnects: 0, stateMismatches: 0, moves: 2, failedMoves: 0 });
 }, 90_000);
+
+describe('`npx create-baton my-game`', () => {
+  const project = () => join(folder, 'my-game');
+  const environmentOf = (port: number) => ({ ...environment(), BATON_PORT: String(port) });
+
+  test('makes a project that installs, type-checks and passes its test', async () => {
+    await run('npx', ['create-baton', 'my-game'], { cwd: folder });
+    const own = tarballs.filter((file) => /-(server|functions)-\d/.test(file));
+    expect(own).toHaveLength(2);
+    await run('npm', ['install', ...offline, ...own], { cwd: project() });
+    await run('npm', ['run', 'types'], { cwd: project() });
+    const { stdout } = await run('npm', ['test'], { cwd: project(), env: environment() });
+    expect(stdout).toMatch(/pass 1\n.*fail 0\n/s);
+  }, 180_000);
+
+  test('`npm start` serves it: two players are linked, their page is there, Ctrl-C ends all', async () => {
+    const port = await freePort();
+    const started = spawn('npm', ['start'], {
+      cwd: project(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      env: environmentOf(port),
+    });
+    // Closes when the last process of the group has ended.
+    const ended = new Promise<void>((resolve) => started.once('close', () => resolve()));
+    let output = '';
+    for (const stream of [started.stdout!, started.stderr!]) stream.on('data', (text) => (output += text));
+    try {
+      await answering(port, AbortSignal.timeout(60_000));
+      const page = await fetch(`http://127.0.0.1:${port}/`);
+      expect(await page.text()).toContain('<title>Duel</title>');
+      const players = await Promise.all(['ann', 'ben'].map((name) => linked(port, name)));
+      for (const player of players) player.close();
+    } finally {
+      // What Ctrl-C on a terminal does.
+      process.kill(-started.pid!, 'SIGINT');
+      await ended;
+    }
+    expect(output).toContain('stopping');
+    expect(output).not.toMatch(/"level":"(error|fatal)"/);
+    await expect(fetch(`http://127.0.0.1:${port}/readyz`)).rejects.toThrow();
+  }, 120_000);
+});
+
+/** A player whom the matchmaker has found an opponent for. */
+function linked(port: number, player: string): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/socket/duel`, [
+    'baton.v1',
+    `baton.token.${player}`,
+  ]);
+  return new Promise((resolve, reject) => {
+    socket.addEventListener('message', ({ data }) => /"event":"linked"/.test(data) && resolve(socket));
+    socket.addEventListener('close', ({ code, reason }) => reject(new Error(`closed: ${code} ${reason}`)));
+  });
+}
 
 /** Resolves when the service says it is ready to take players. */
 async function answering(port: number, signal: AbortSignal): Promise<void> {

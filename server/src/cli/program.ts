@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { HostProgram } from '../supervisor/index.ts';
 import { registerCheck } from './check.ts';
 import { registerFunctions } from './functions/index.ts';
+import { registerInit } from './init.ts';
 import { registerKeys } from './key.ts';
 import { registerLog } from './log.ts';
 import { registerMappings } from './mapping.ts';
@@ -29,6 +30,7 @@ Environment: BATON_URL, BATON_CONTROL_TOKEN, BATON_KEY, BATON_LOG (trace … fat
     );
   // Usage errors are printed like all others, in one place.
   program.exitOverride().configureOutput({ outputError: () => {} });
+  registerInit(program);
   registerStart(program, hostProgram);
   registerOperations(program);
   registerMappings(program);
