@@ -1,10 +1,12 @@
 // One player: opens a socket on the mapping "duel" and talks to whoever the matchmaker finds.
 // A token says who the player is. In development any text does; in production it is a JWT of yours.
 const token = `player-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
-const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/v1/socket/duel`, [
-  'baton.v1',
-  `baton.token.${token}`,
-]);
+// The matchmaker is told what stands behind the ? of the page's address.
+const options = JSON.stringify(Object.fromEntries(new URLSearchParams(location.search)));
+const socket = new WebSocket(
+  `${location.origin.replace('http', 'ws')}/v1/socket/duel?options=${encodeURIComponent(options)}`,
+  ['baton.v1', `baton.token.${token}`],
+);
 const status = document.querySelector('#status');
 const said = document.querySelector('#said');
 const [input, button] = document.querySelectorAll('input, button');
