@@ -1,24 +1,7 @@
 import { expect, test } from '@jest/globals';
-import { filesOf, read, rowsOf } from './markdown.ts';
+import { amount, filesOf, read, rowsOf } from './markdown.ts';
 
-const UNITS: Record<string, number> = {
-  B: 1,
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  ms: 1,
-  s: 1_000,
-  min: 60_000,
-  h: 3_600_000,
-};
 const NUMBER = '([\\d_][\\d_ *<()]*)';
-
-/** `10 s` → 10000, `64 KiB` → 65536, `1,024` → 1024. */
-function amount(text: string): number {
-  const [, digits, unit] = /^([\d,]+)(?: (\w+))?$/.exec(text) ?? [];
-  const factor = unit === undefined ? 1 : UNITS[unit];
-  if (digits === undefined || factor === undefined) throw new Error(`not an amount: ${text}`);
-  return Number(digits.replaceAll(',', '')) * factor;
-}
 
 function evaluate(expression: string): number {
   return Function(`return (${expression.replaceAll('_', '')})`)() as number;

@@ -74,3 +74,21 @@ export function rowsOf(page: string, section?: string): string[][] {
 
 /** The first piece of code in a cell. */
 export const codeIn = (cell: string | undefined): string | undefined => /`([^`]+)`/.exec(cell ?? '')?.[1];
+
+const UNITS: Record<string, number> = {
+  B: 1,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  ms: 1,
+  s: 1_000,
+  min: 60_000,
+  h: 3_600_000,
+};
+
+/** `10 s` → 10000, `64 KiB` → 65536, `1,024` → 1024. */
+export function amount(text: string): number {
+  const [, digits, unit] = /^([\d,]+)(?: (\w+))?$/.exec(text) ?? [];
+  const factor = unit === undefined ? 1 : UNITS[unit];
+  if (digits === undefined || factor === undefined) throw new Error(`not an amount: ${text}`);
+  return Number(digits.replaceAll(',', '')) * factor;
+}
