@@ -1,39 +1,37 @@
-// What npm would publish, installed in an empty folder, runs a TypeScript app that was never built.
+// What npm would publish, installed in an empty folder, runs a TypeScript app that was never built, and the tutorial.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Browser, Page } from 'playwright-core';
+import { freePort, openBrowser } from '../browser/example.ts';
+import { Reader } from './reader.ts';
 
 const run = promisify(execFile);
 const root = new URL('../..', import.meta.url).pathname;
 const offline = ['--prefer-offline', '--no-audit', '--no-fund'];
 let folder: string;
-let tarballs: string[];
+/** Of whoever reads the tutorial: not below the folder, whose packages would be found there. */
+let home: string;
+let reader: Reader;
+let tutorialPort: number;
 let service: ChildProcess | undefined;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'baton-pack-'));
-  await run(process.execPath, ['scripts/build.mjs'], { cwd: root });
-  const names = ['server', 'client-sdk', 'matchmaker-functions', 'create-baton'];
-  const workspaces = names.flatMap((name) => ['-w', name]);
-  await run('npm', ['pack', ...workspaces, '--pack-destination', folder], { cwd: root });
-  tarballs = (await readdir(folder))
-    .filter((name) => name.endsWith('.tgz'))
-    .map((name) => join(folder, name));
-  expect(tarballs).toHaveLength(names.length);
+  tutorialPort = await freePort();
+  home = await mkdtemp(join(tmpdir(), 'baton-home-'));
+  reader = new Reader('docs/tutorial.md', home, {
+    XDG_RUNTIME_DIR: join(home, 'runtime'),
+    BATON_PORT: String(tutorialPort),
+  });
+  await reader.does('npm ci');
+  const tarballs = (await readdir(join(home, 'baton'))).map((name) => join(home, 'baton', name));
+  expect(tarballs).toHaveLength(4);
   await cp(join(root, 'test/package/app'), folder, { recursive: true });
   const manifest = { name: 'app', private: true, type: 'module' };
   await writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
@@ -59,7 +57,7 @@ afterAll(async () => {
     process.kill(-service.pid!, 'SIGTERM');
     await ended;
   }
-  await rm(folder, { recursive: true, force: true });
+  for (const made of [folder, home]) await rm(made, { recursive: true, force: true });
 }, 60_000);
 
 test('the packages carry declarations the compiler accepts', async () => {
@@ -161,60 +159,76 @@ test('`npx baton bots` brings the SDK it needs', async () => {
   expect(result).toMatchObject({ disconnects: 0, stateMismatches: 0, moves: 2, failedMoves: 0 });
 }, 90_000);
 
-describe('`npx create-baton my-game`', () => {
-  const project = () => join(folder, 'my-game');
-  const environmentOf = (port: number) => ({ ...environment(), BATON_PORT: String(port) });
+test('`npx create-baton my-game` is `baton init my-game`', async () => {
+  const { stdout } = await run('npx', ['create-baton', 'other-game', '--json'], { cwd: folder });
+  expect(JSON.parse(stdout)).toMatchObject({ name: 'other-game', dir: join(folder, 'other-game') });
+  expect(await readdir(join(folder, 'other-game'))).toContain('.gitignore');
+}, 60_000);
 
-  test('makes a project that installs, type-checks and passes its test', async () => {
-    await run('npx', ['create-baton', 'my-game'], { cwd: folder });
-    const own = tarballs.filter((file) => /-(server|functions)-\d/.test(file));
-    expect(own).toHaveLength(2);
-    await run('npm', ['install', ...offline, ...own], { cwd: project() });
-    await run('npm', ['run', 'types'], { cwd: project() });
-    const { stdout } = await run('npm', ['test'], { cwd: project(), env: environment() });
-    expect(stdout).toMatch(/pass 1\n.*fail 0\n/s);
+describe('docs/tutorial.md, step by step', () => {
+  let browser: Browser;
+  let address: string;
+  beforeAll(async () => {
+    browser = await openBrowser();
+  }, 60_000);
+  afterAll(async () => {
+    await reader.interrupts();
+    await browser?.close();
+  }, 60_000);
+
+  /** A tab, once its page says what is expected. */
+  async function tab(search: string, status: RegExp): Promise<Page> {
+    const page = await browser.newPage();
+    await page.goto(address + search);
+    await page.locator('#status', { hasText: status }).waitFor();
+    return page;
+  }
+
+  async function talk(from: Page, to: Page, text: string): Promise<void> {
+    await from.getByRole('textbox').fill(text);
+    await from.getByRole('textbox').press('Enter');
+    await to.locator('li:not(.mine)', { hasText: text }).waitFor();
+  }
+
+  const started = () => answering(tutorialPort, AbortSignal.timeout(60_000));
+
+  test('1 to 4: a project, two players, and processes that are replaced while they talk', async () => {
+    address = `http://localhost:${tutorialPort}/`;
+    await reader.does();
+    await reader.does();
+    await started();
+    const ann = await tab('', /Waiting for an opponent/);
+    const ben = await tab('', /Linked/);
+    await ann.locator('#status', { hasText: 'Linked' }).waitFor();
+    await talk(ann, ben, 'en garde');
+    expect(await reader.does()).toMatch(/2 hosts.+generation 2 runs: h1, h2 replaced by h3, h4/s);
+    await talk(ben, ann, 'prêt');
+    expect(await reader.does()).toMatch(/h3 drained/);
+    await talk(ann, ben, 'allez');
+    for (const page of [ann, ben]) {
+      expect(await page.locator('#status').textContent()).toMatch(/^Linked/);
+      await page.close();
+    }
   }, 180_000);
 
-  test('`npm start` serves it: two players are linked, their page is there, Ctrl-C ends all', async () => {
-    const port = await freePort();
-    const started = spawn('npm', ['start'], {
-      cwd: project(),
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-      env: environmentOf(port),
-    });
-    // Closes when the last process of the group has ended.
-    const ended = new Promise<void>((resolve) => started.once('close', () => resolve()));
-    let output = '';
-    for (const stream of [started.stdout!, started.stderr!]) stream.on('data', (text) => (output += text));
-    try {
-      await answering(port, AbortSignal.timeout(60_000));
-      const page = await fetch(`http://127.0.0.1:${port}/`);
-      expect(await page.text()).toContain('<title>Duel</title>');
-      const players = await Promise.all(['ann', 'ben'].map((name) => linked(port, name)));
-      for (const player of players) player.close();
-    } finally {
-      // What Ctrl-C on a terminal does.
-      process.kill(-started.pid!, 'SIGINT');
-      await ended;
-    }
-    expect(output).toContain('stopping');
-    expect(output).not.toMatch(/"level":"(error|fatal)"/);
-    await expect(fetch(`http://127.0.0.1:${port}/readyz`)).rejects.toThrow();
-  }, 120_000);
+  test('5 and 6: a rule of one’s own, and the test', async () => {
+    reader.writes();
+    await run('npm', ['run', 'types'], { cwd: reader.cwd });
+    await reader.interrupts();
+    expect(reader.output).toContain('stopping');
+    expect(reader.output).not.toMatch(/"level":"(error|fatal)"/);
+    await reader.does();
+    await started();
+    const tiger = await tab('?word=tiger', /Waiting/);
+    const other = await tab('', /Waiting/);
+    const second = await tab('?word=tiger', /Linked/);
+    await talk(tiger, second, 'grr');
+    expect(await other.locator('#status').textContent()).toMatch(/^Waiting/);
+    expect(await reader.does()).toMatch(/pass 1\n.*fail 0\n/s);
+    await reader.interrupts();
+    expect(reader.left).toBe(0);
+  }, 180_000);
 });
-
-/** A player whom the matchmaker has found an opponent for. */
-function linked(port: number, player: string): Promise<WebSocket> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/socket/duel`, [
-    'baton.v1',
-    `baton.token.${player}`,
-  ]);
-  return new Promise((resolve, reject) => {
-    socket.addEventListener('message', ({ data }) => /"event":"linked"/.test(data) && resolve(socket));
-    socket.addEventListener('close', ({ code, reason }) => reject(new Error(`closed: ${code} ${reason}`)));
-  });
-}
 
 /** Resolves when the service says it is ready to take players. */
 async function answering(port: number, signal: AbortSignal): Promise<void> {
