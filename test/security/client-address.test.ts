@@ -41,7 +41,9 @@ test('a trusted proxy is believed, over IPv4, IPv6 and the one inside the other'
     expect(settled(peer, { 'X-Forwarded-For': '192.0.2.2' })).toBe('192.0.2.2');
   }
   expect(settled('127.0.0.1', { 'X-Real-IP': '::ffff:192.0.2.1' })).toBe('192.0.2.1');
-  expect(settled('127.0.0.1', { 'X-Real-IP': '192.0.2.1', 'X-Forwarded-For': '192.0.2.2' })).toBe('192.0.2.1');
+  expect(settled('127.0.0.1', { 'X-Real-IP': '192.0.2.1', 'X-Forwarded-For': '192.0.2.2' })).toBe(
+    '192.0.2.1',
+  );
 });
 
 test('of a list the last address counts that is no trusted proxy: those before it anybody may have written', () => {
