@@ -180,6 +180,16 @@ describe('at a time', () => {
     expect(await Promise.all(opened)).toHaveLength(300);
   });
 
+  test('as many of a tenant wait as its quota says, and more are turned away', async () => {
+    const turns = new Turns();
+    expect(turns.take('a', 1_000, 1, 1)).toBe('taken');
+    const second = turns.take('a', 1_000, 1, 1);
+    expect(turns.take('a', 1_000, 1, 1)).toBe('full');
+    expect(turns.take('b', 1_000, 1, 0)).toBe('taken');
+    turns.give('a');
+    expect(await second).toBe('taken');
+  });
+
   test('10,000 of a tenant wait, no more; one whose time is over does not, and its turn goes to the next', async () => {
     const turns = new Turns();
     for (let i = 0; i < 256; i++) expect(turns.take('a', 60_000)).toBe('taken');

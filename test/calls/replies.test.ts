@@ -28,6 +28,28 @@ describe('an answer', () => {
     expect(text.message).toEqual({ data: Buffer.from('Zoë'), text: true });
   });
 
+  test('may be as long as its endpoint says', async () => {
+    const bytes = Buffer.alloc(100_000);
+    server = await functionServer(raw('application/octet-stream', bytes));
+    const event = { ...server.event, type: 'receive' as const };
+    const { message } = await server.caller.call({ ...server.endpoint, maxReply: 100_000 }, event);
+    expect(message!.data).toHaveLength(100_000);
+    const refused = server.caller.call({ ...server.endpoint, maxReply: 99_999 }, event);
+    await expect(refused).rejects.toThrow('longer than 99999 bytes');
+    await expect(server.caller.call(server.endpoint, event)).rejects.toThrow('longer than 65536 bytes');
+  });
+
+  test('links no more sockets than a link may have', async () => {
+    const names = (count: number) => Array.from({ length: count }, (_, i) => `s${i}`);
+    await call(json({ peers: names(15) }));
+    await server.stop();
+    await call(json({ group: 'g', size: 16 }));
+    await server.stop();
+    await expect(call(json({ peers: names(16) }))).rejects.toThrow('peers');
+    await server.stop();
+    await expect(call(json({ group: 'g', size: 17 }))).rejects.toThrow('size');
+  });
+
   test('of JSON has actions', async () => {
     const actions = {
       send: { hello: 1 },

@@ -3,7 +3,13 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Agent } from 'undici';
-import { AddressGuard, type CallEvent, Caller, type FunctionHosts } from '../../server/src/calls/index.ts';
+import {
+  AddressGuard,
+  type CallEvent,
+  Caller,
+  type Endpoint,
+  type FunctionHosts,
+} from '../../server/src/calls/index.ts';
 
 export interface Asked {
   method: string;
@@ -55,7 +61,7 @@ export async function functionServer(...answers: Answer[]) {
   };
   const secrets = [secret];
   const caller = new Caller({ source: '/baton/h1', guard, secrets: () => secrets, functions });
-  const endpoint = { url, timeout: 20_000, retries: 2, retryTimeouts: false };
+  const endpoint: Endpoint = { url, timeout: 20_000, retries: 2, retryTimeouts: false };
   const event: CallEvent = {
     type: 'open',
     tenant: 'default',

@@ -1,10 +1,10 @@
 // Sockets by the control API of a real service, whichever host they are on.
 
-import { Client } from '@colyseus/sdk';
+import { Client, type Room } from '@colyseus/sdk';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import type { SocketView } from '../../server/src/control/index.ts';
-import { ApiError } from '../support/service.ts';
+import { ApiError, until } from '../support/service.ts';
 import { World } from './support.ts';
 
 let world: World;
@@ -178,6 +178,25 @@ describe('POST /v1/sockets', () => {
     client.socket.close();
     const again = new Client(world.service.url).joinOrCreate('script', { token: ticket.token });
     await expect(again).rejects.toThrow('BATON_TOKEN_INVALID');
+  });
+
+  test('is not used up by a function that turns the player away', async () => {
+    const { token, socketId } = await allocate();
+    const client = new Client(world.service.url);
+    const answer = { reject: { code: 4003, reason: 'come later' } };
+    await expect(client.joinOrCreate('script', { token, answer })).rejects.toThrow('come later');
+    let room: Room | undefined;
+    // it is there again once the room is gone
+    await until(async () => {
+      room = await client.joinOrCreate('script', { token }).catch((error) => {
+        expect(error.message).toContain('BATON_TOKEN_INVALID');
+        return undefined;
+      });
+      return room !== undefined;
+    }, 'the ticket to be back');
+    expect(room!.roomId).toBe(socketId);
+    await expect(client.joinOrCreate('script', { token })).rejects.toThrow('BATON_TOKEN_INVALID');
+    await room!.leave();
   });
 
   test('works for Colyseus clients; not for another mapping, and not for a mapping there is not', async () => {

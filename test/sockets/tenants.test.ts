@@ -154,6 +154,21 @@ test('a tenant has no more sockets than it may, wherever they are, and no functi
   await open('duel', 'default', 'quota-4');
   await service.moveAway(one!.roomId);
   await expect(open('duel', 'acme', 'quota-5')).rejects.toThrow('BATON_QUOTA_SOCKETS');
+  const promised: any = await (
+    await fetch(`${service.url}/v1/sockets`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${service.token}`,
+        'baton-tenant': 'acme',
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ mapping: 'duel', playerId: 'promised' }),
+    })
+  ).json();
+  const invited = () =>
+    new Client(service.url).joinOrCreate('duel', { token: promised.token, tenant: 'acme' });
+  // a promise is not used up by that
+  for (let i = 0; i < 2; i++) await expect(invited()).rejects.toThrow('BATON_QUOTA_SOCKETS');
   await one!.leave();
   await until(
     () =>

@@ -22,6 +22,8 @@ export interface Endpoint {
   retries: number;
   /** Also repeats a call that was sent and not answered: the function may have run. */
   retryTimeouts: boolean;
+  /** Bytes of its answer; 64 KiB if not said. */
+  maxReply?: number;
 }
 
 export interface Message {
@@ -39,6 +41,8 @@ export interface DeliveryOptions {
   secrets(tenant: string): readonly string[];
   /** Calls of a tenant at a time; 256 if not said. */
   atOnce?(tenant: string): number | undefined;
+  /** Calls of a tenant that wait; 10,000 if not said. */
+  waiting?(tenant: string): number | undefined;
   functions?: FunctionHosts;
 }
 
@@ -85,6 +89,7 @@ export class Delivery {
           'POST',
           headers,
           message.body,
+          endpoint.maxReply,
         );
         const answer = await made.answer;
         if (!made.confirmed) throw refusedWith(answer.status, answer.headers);
@@ -130,7 +135,7 @@ export class Delivery {
   private enter(tenant: string, { url, timeout }: Endpoint, until: number): Promise<void> | undefined {
     if (this.circuits.isOpen(tenant, url)) throw circuitOpen();
     const wait = Math.max(1, until - performance.now());
-    const turn = this.turns.take(tenant, wait, this.options.atOnce?.(tenant));
+    const turn = this.turns.take(tenant, wait, this.options.atOnce?.(tenant), this.options.waiting?.(tenant));
     if (turn === 'full') throw new Failure('too many calls wait');
     if (turn === 'taken') return this.proceed(tenant, url);
     return turn.then((result) => {

@@ -2,7 +2,7 @@
 import type { Dispatcher } from 'undici';
 import { Failure, refusedWith } from './failure.ts';
 
-/** Longest answer that is read, in bytes. */
+/** Longest answer that is read, in bytes, unless its endpoint says otherwise. */
 const MAX_REPLY_BYTES = 64 * 1024;
 
 export interface Answer {
@@ -20,10 +20,16 @@ export interface Exchange {
 /**
  * Makes a request. Its connection is to have no timeouts of its own.
  * @param ms until the end of the answer
+ * @param maxReply bytes of it
  * @throws Failure, TimeoutError, or what the connection failed with
  */
-export function exchange(dispatcher: Dispatcher, request: Dispatcher.DispatchOptions, ms: number): Exchange {
-  const handler = new Handler(ms);
+export function exchange(
+  dispatcher: Dispatcher,
+  request: Dispatcher.DispatchOptions,
+  ms: number,
+  maxReply = MAX_REPLY_BYTES,
+): Exchange {
+  const handler = new Handler(ms, maxReply);
   dispatcher.dispatch(request, handler);
   return handler;
 }
@@ -40,9 +46,11 @@ class Handler implements Exchange, Dispatcher.DispatchHandler {
   private headers: Answer['headers'] = {};
   private readonly chunks: Buffer[] = [];
   private size = 0;
+  private readonly most: number;
   private readonly timer: NodeJS.Timeout;
 
-  constructor(ms: number) {
+  constructor(ms: number, most: number) {
+    this.most = most;
     this.answer = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -66,9 +74,9 @@ class Handler implements Exchange, Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.size += chunk.length;
-    if (this.size <= MAX_REPLY_BYTES) this.chunks.push(chunk);
+    if (this.size <= this.most) this.chunks.push(chunk);
     else if (!this.confirmed) controller.abort(refusedWith(this.status, this.headers));
-    else controller.abort(new Failure(`its answer is longer than ${MAX_REPLY_BYTES} bytes`));
+    else controller.abort(new Failure(`its answer is longer than ${this.most} bytes`));
   }
 
   onResponseEnd(): void {

@@ -1,6 +1,7 @@
 // What a function answers: actions as JSON, or data for the client. What is not known here is refused, not ignored.
 import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
+import { MAX_MEMBERS } from '../link-size.ts';
 import { MAX_NESTING, tooDeep } from '../nesting.ts';
 
 const socketName = z.string().min(1).max(128);
@@ -14,10 +15,14 @@ const actions = {
   /** The socket to link with, by its id or alias. */
   peer: socketName.optional(),
   /** The sockets to link with. */
-  peers: z.array(socketName).min(1).max(64).optional(),
+  peers: z
+    .array(socketName)
+    .min(1)
+    .max(MAX_MEMBERS - 1)
+    .optional(),
   /** The group to link with, which forms when `size` members have come. */
   group: socketName.optional(),
-  size: z.number().int().min(2).max(64).optional(),
+  size: z.number().int().min(2).max(MAX_MEMBERS).optional(),
   /** A name for this socket, unique in its tenant. */
   alias: socketName.optional(),
   /** Ends its link. */

@@ -65,8 +65,10 @@ export class Targets {
     method: 'POST' | 'OPTIONS',
     headers: readonly string[],
     body: Uint8Array | null,
+    maxReply?: number,
   ): Exchange {
-    return exchange(dispatcher, { origin, path, method, headers: headers as string[], body }, ms);
+    const request = { origin, path, method, headers: headers as string[], body };
+    return exchange(dispatcher, request, ms, maxReply);
   }
 
   async end(): Promise<void> {

@@ -5,7 +5,7 @@
 export const MAX_CALLS_AT_ONCE = 1_024;
 /** Of one tenant; also connections to one function server. */
 export const MAX_TENANT_CALLS = 256;
-/** Calls of one tenant that wait, and of all together. */
+/** Calls of one tenant that wait, unless its quota says otherwise, and of all together. */
 const MAX_TENANT_WAITING = 10_000;
 const MAX_WAITING = 50_000;
 
@@ -25,9 +25,15 @@ export class Turns {
 
   /**
    * @param most calls of this tenant at a time
+   * @param mostWaiting calls of this tenant that wait
    * @returns `full`: too many wait; `late`: its turn did not come in time; after `taken`, `give` has to follow
    */
-  take(name: string, ms: number, most = MAX_TENANT_CALLS): 'taken' | 'full' | Promise<'taken' | 'late'> {
+  take(
+    name: string,
+    ms: number,
+    most = MAX_TENANT_CALLS,
+    mostWaiting = MAX_TENANT_WAITING,
+  ): 'taken' | 'full' | Promise<'taken' | 'late'> {
     const tenant = this.tenants.get(name) ?? { name, running: 0, most, waiting: new Set() };
     tenant.most = most;
     if (this.free > 0 && tenant.running < most && tenant.waiting.size === 0) {
@@ -35,7 +41,7 @@ export class Turns {
       this.begin(tenant);
       return 'taken';
     }
-    if (tenant.waiting.size >= MAX_TENANT_WAITING || this.waiting >= MAX_WAITING) return 'full';
+    if (tenant.waiting.size >= mostWaiting || this.waiting >= MAX_WAITING) return 'full';
     this.tenants.set(name, tenant);
     return this.wait(tenant, ms);
   }

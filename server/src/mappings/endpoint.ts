@@ -7,6 +7,9 @@ const url = z.union([z.url({ protocol: /^https?$/ }), z.string().regex(/^functio
   error: 'expected an http or https URL, or function:NAME',
 });
 
+/** What the service itself may hold of an answer. */
+const MOST_REPLY_BYTES = 1024 * 1024;
+
 export const endpointFields = {
   url,
   /** How long the function may take, all attempts together; default 5 s. */
@@ -15,6 +18,13 @@ export const endpointFields = {
   retries: z.number().int().min(0).max(5).default(2),
   /** Also repeats a call that was sent and not answered: the function may have run. */
   retryTimeouts: z.boolean().default(false),
+  /** Bytes of its answer. */
+  maxReply: z
+    .number()
+    .int()
+    .min(0)
+    .max(MOST_REPLY_BYTES)
+    .default(64 * 1024),
 };
 
 export const endpoint = z.strictObject(endpointFields);

@@ -3,6 +3,9 @@ import { duration } from '../duration.ts';
 import { endpoint } from './endpoint.ts';
 import { receive } from './receive.ts';
 
+/** What the service itself may hold for a socket. */
+const MOST_HELD_BYTES = 1024 * 1024;
+
 const fields = z.strictObject({
   /** Runs when a socket opens; answers with the peer's socket id, or with nothing to wait to be found. */
   open: endpoint,
@@ -18,6 +21,16 @@ const fields = z.strictObject({
   idleTimeout: duration.pipe(z.number().max(86_400_000)).default(0),
   /** Messages a client may send within a second; past it its socket is closed. */
   maxMessagesPerSecond: z.number().int().min(1).max(1_000_000).default(2_000),
+  /**
+   * Bytes held back for a peer. Beyond it a socket that waits for a peer is closed, and one whose peer is only on its
+   * way to its host is not read for a while. One message may exceed it.
+   */
+  maxHeld: z
+    .number()
+    .int()
+    .min(0)
+    .max(MOST_HELD_BYTES)
+    .default(64 * 1024),
   /** What a new version means for sockets that are open: they `keep` theirs, or `adopt` the new one. */
   onUpdate: z.enum(['keep', 'adopt']).default('keep'),
   /** Where a message goes: to the peers, to the endpoint of `receive`, or to both. */

@@ -8,6 +8,7 @@ import {
   type FunctionHosts,
   type Reply,
 } from '../calls/index.ts';
+import { internals } from '../colyseus/room-internals.ts';
 import { linkStale, socketNotFound } from '../errors.ts';
 import type { Mapping, MappingRegistry } from '../mappings/index.ts';
 import { keepUnlisted, type Migrator, registerMovable, trackOf } from '../migration/index.ts';
@@ -29,7 +30,7 @@ import { type Entry, Roster } from './roster.ts';
 import type { HostedSocket, Player, SocketService } from './service.ts';
 import { SOCKET_ROOM, SocketRoom } from './socket-room.ts';
 import type { SocketMessage } from './speech.ts';
-import { isTicket, Tickets } from './tickets.ts';
+import { isTicket, type TakenTicket, Tickets } from './tickets.ts';
 import { note, noteLink, noteMove, PastTimelines, subjectOf, Timeline } from './timeline.ts';
 
 export interface LettersOfTenants {
@@ -135,6 +136,7 @@ export class HostedSockets implements SocketService {
       admit: (tenant, make) => this.quota.take(tenant, make),
       expect: (socketId, player) => this.inBackground(this.listed(this.roster.expect(socketId, player))),
       forget: (socketId) => this.inBackground(this.listed(this.roster.remove(socketId))),
+      giveBack: (ticket) => this.giveBack(ticket),
       reach: this.reach,
     });
     this.linking = new Linking({
@@ -174,6 +176,7 @@ export class HostedSockets implements SocketService {
       functions: options.functions,
       secrets: (tenant) => tenants.settings(tenant).signing?.secrets ?? UNSIGNED,
       atOnce: (tenant) => tenants.settings(tenant).quotas.callsAtOnce,
+      waiting: (tenant) => tenants.settings(tenant).quotas.callsWaiting,
     });
     this.calling = new Calling({
       caller: this.caller,
@@ -270,7 +273,10 @@ export class HostedSockets implements SocketService {
 
   private async authenticate({ tenant, mapping, token }: Request): Promise<Player> {
     const found = this.options.mappings.get(tenant, mapping);
-    if (isTicket(token)) return { ...(await this.tickets.take(tenant, mapping, token)), mapping: found };
+    if (isTicket(token)) {
+      const ticket = await this.tickets.take(tenant, mapping, token);
+      return { ...ticket, mapping: found, ticket };
+    }
     const { playerId } = await this.options.tokens.verify(tenant, token);
     return { playerId, mapping: found };
   }
@@ -333,10 +339,15 @@ export class HostedSockets implements SocketService {
       reply = await this.calling.open(room, options);
     } catch (error) {
       this.tenantLog.failed(room, error, 'the open function failed');
+      this.giveBackLater(room);
       throw error;
     }
     const { reject } = reply.actions;
-    if (reject) throw new ServerError(reject.code, reject.reason);
+    if (reject) {
+      this.giveBackLater(room);
+      throw new ServerError(reject.code, reject.reason);
+    }
+    room.ticket = undefined;
     if (room.gone) return;
     room.begun();
     this.say(room, reply);
@@ -347,6 +358,21 @@ export class HostedSockets implements SocketService {
     this.settle(room, wish);
     this.dismiss(room, reply);
     this.calling.begin(room);
+  }
+
+  /** Nobody has opened the socket that was promised: who has its token may try again. */
+  private async giveBack(ticket: TakenTicket): Promise<void> {
+    await this.tickets.giveBack(ticket).catch((error) => {
+      this.options.log.warn({ socketId: ticket.socketId, err: error }, 'a promised socket is lost');
+    });
+  }
+
+  /** Once the room with its id is gone. */
+  private giveBackLater(room: HostedSocket): void {
+    const { ticket } = room;
+    if (!ticket) return;
+    room.ticket = undefined;
+    internals(room as unknown as Room)._events.once('dispose', () => void this.giveBack(ticket));
   }
 
   /** Does what a function answered for a socket that is open. */

@@ -18,6 +18,7 @@ import { AWAY, type Reach } from './reach.ts';
 import type { Player, Seat } from './service.ts';
 import { SOCKET_ROOM, type SocketRoom } from './socket-room.ts';
 import { eventText, PLAIN_SPEECH, type Speech } from './speech.ts';
+import type { TakenTicket } from './tickets.ts';
 
 /** Plain WebSocket clients open a socket by an upgrade on this path and the mapping's name. */
 export const SOCKET_PATH = '/v1/socket/';
@@ -44,6 +45,8 @@ export interface OpeningOptions {
   isMapping(name: string): boolean;
   /** Makes a socket, unless its tenant has all that it may have. @throws BATON_QUOTA_SOCKETS */
   admit<T>(tenant: string, make: () => Promise<T>): Promise<T>;
+  /** A promised socket did not open: its token opens it another time. Never rejects. */
+  giveBack(ticket: TakenTicket): Promise<void>;
   /** The host on which a new socket is to be; undefined for this one. */
   place(): Promise<HostRecord | undefined>;
   /** Whether this host takes new sockets. */
@@ -179,7 +182,16 @@ export class Opening {
     }
   }
 
-  private make(player: Player, speech: Speech, remoteAddress?: string): Promise<SocketRoom> {
+  private async make(player: Player, speech: Speech, remoteAddress?: string): Promise<SocketRoom> {
+    try {
+      return await this.build(player, speech, remoteAddress);
+    } catch (error) {
+      if (player.ticket) await this.options.giveBack(player.ticket);
+      throw error;
+    }
+  }
+
+  private build(player: Player, speech: Speech, remoteAddress?: string): Promise<SocketRoom> {
     return this.options.admit(player.mapping.tenant, async () => {
       const socketId = player.socketId ?? newId();
       const made = matchMaker.handleCreateRoom(SOCKET_ROOM, {}, undefined, socketId);

@@ -7,6 +7,7 @@ import type { CallLine } from './call-line.ts';
 import type { GatheredRoom, LinkedRoom, Wish } from './links/index.ts';
 import type { MessageRate } from './message-rate.ts';
 import type { Form, SocketMessage, Speech } from './speech.ts';
+import type { TakenTicket } from './tickets.ts';
 import type { TimedSocket } from './timeline.ts';
 
 /** Who opens a socket, and on what. */
@@ -16,6 +17,8 @@ export interface Player {
   /** Of a socket whose id was given out before it opens. */
   socketId?: string;
   attributes?: Record<string, unknown>;
+  /** By which it opens. */
+  ticket?: TakenTicket;
 }
 
 /** A seat that waits for its Colyseus client. */
@@ -41,6 +44,8 @@ export interface HostedSocket extends LinkedRoom, GatheredRoom, TimedSocket {
   /** As it was when the socket was opened, or a later version that says it is adopted. */
   mapping: Mapping;
   readonly playerId: string;
+  /** By which it opens, until it has. */
+  ticket: TakenTicket | undefined;
   readonly speech: Speech;
   readonly remoteAddress: string | undefined;
   /** Date.now() ms. */

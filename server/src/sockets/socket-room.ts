@@ -34,12 +34,8 @@ import {
   toColyseus,
   unmarked,
 } from './speech.ts';
+import type { TakenTicket } from './tickets.ts';
 
-/**
- * Bytes held back for a peer. Beyond it a socket that waits for a peer is closed, and one whose peer is only on its way
- * to this host is not read for a while. One message may exceed it.
- */
-const MAX_HELD_BYTES = 64 * 1024;
 /** Colyseus' code for whoever leaves by itself. */
 const CONSENTED = 4000;
 const TEXT = { binary: false };
@@ -61,6 +57,7 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
   /** The mapping the socket was opened with, in the version of that time or one it has adopted. */
   mapping!: Mapping;
   playerId = '';
+  ticket: TakenTicket | undefined;
   speech: Speech = 'colyseus';
   /** Date.now() ms. */
   openedAt = 0;
@@ -107,10 +104,11 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
   }
 
   /** Between the creation of the room and its player's seat. */
-  begin({ playerId, mapping, attributes }: Player, speech: Speech, remoteAddress?: string): void {
+  begin({ playerId, mapping, attributes, ticket }: Player, speech: Speech, remoteAddress?: string): void {
     this.mapping = mapping;
     this.playerId = playerId;
     this.attributes = attributes;
+    this.ticket = ticket;
     this.speech = speech;
     this.openedAt = Date.now();
     this.remoteAddress = remoteAddress;
@@ -258,9 +256,10 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
       return;
     }
     this.heldBytes += bytes.length;
-    if (this.heldBytes > MAX_HELD_BYTES && this.held.length > 0) {
+    const { maxHeld } = this.mapping;
+    if (this.heldBytes > maxHeld && this.held.length > 0) {
       if (this.status === 'waiting') {
-        this.end(CloseCode.heldOverflow, heldOverflow({ limit: MAX_HELD_BYTES }));
+        this.end(CloseCode.heldOverflow, heldOverflow({ limit: maxHeld }));
         return;
       }
       this.connection?.pauseReading(Pause.held); // it will not be long: the rest waits in the kernel
@@ -357,17 +356,17 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
     }
     // Colyseus keeps it until the client has joined, and the frame's memory is only lent
     this.earlyBytes += frame.length;
-    if (this.earlyBytes <= MAX_HELD_BYTES) client.enqueueRaw(Uint8Array.from(frame));
-    else this.end(CloseCode.heldOverflow, heldOverflow({ limit: MAX_HELD_BYTES }));
+    if (this.earlyBytes <= this.mapping.maxHeld) client.enqueueRaw(Uint8Array.from(frame));
+    else this.end(CloseCode.heldOverflow, heldOverflow({ limit: this.mapping.maxHeld }));
   }
 
   /** For a client that is in a room. @param frame lent */
   private keepNews(frame: Uint8Array): void {
     this.newsBytes += frame.length;
-    const full = this.newsBytes > MAX_HELD_BYTES && this.news.length > 0;
+    const full = this.newsBytes > this.mapping.maxHeld && this.news.length > 0;
     if (full) this.forgetNews(); // with them its client would be none the wiser: it is closed
     this.news.push(Uint8Array.from(frame));
-    if (full) this.end(CloseCode.heldOverflow, heldOverflow({ limit: MAX_HELD_BYTES }));
+    if (full) this.end(CloseCode.heldOverflow, heldOverflow({ limit: this.mapping.maxHeld }));
   }
 
   private forgetNews(): void {

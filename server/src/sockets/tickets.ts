@@ -15,8 +15,15 @@ const ticketSchema = z.object({
   mapping: z.string(),
   playerId: z.string(),
   attributes: z.record(z.string(), z.unknown()).optional(),
+  /** Date.now() ms. */
+  expires: z.number(),
 });
 export type Ticket = z.infer<typeof ticketSchema>;
+/** As much of a ticket that was taken as it takes to give it back. */
+export interface TakenTicket extends Ticket {
+  /** Where it was. */
+  key: string;
+}
 
 export interface Issued {
   socketId: string;
@@ -37,22 +44,29 @@ export class Tickets {
     this.store = store;
   }
 
-  async issue(ticket: Omit<Ticket, 'socketId'>): Promise<Issued> {
+  async issue(ticket: Omit<Ticket, 'socketId' | 'expires'>): Promise<Issued> {
     const socketId = newId();
     const token = PREFIX + randomBytes(32).toString('base64url');
     const expires = Date.now() + TICKET_MS;
-    await this.store.set(keyOf(token), JSON.stringify({ ...ticket, socketId }), 0, TICKET_MS);
+    await this.store.set(keyOf(token), JSON.stringify({ ...ticket, socketId, expires }), 0, TICKET_MS);
     return { socketId, token, expires };
   }
 
-  /** Takes the ticket: nobody else gets it. @throws BATON_TOKEN_INVALID */
-  async take(tenant: string, mapping: string, token: string): Promise<Ticket> {
-    const found = await this.store.get(keyOf(token));
+  /** Takes the ticket: nobody else gets it, unless it is given back. @throws BATON_TOKEN_INVALID */
+  async take(tenant: string, mapping: string, token: string): Promise<TakenTicket> {
+    const key = keyOf(token);
+    const found = await this.store.get(key);
     const ticket = found && ticketSchema.parse(JSON.parse(found.value));
     if (ticket && (ticket.tenant !== tenant || ticket.mapping !== mapping))
       throw tokenInvalid({ reason: 'it is for another mapping' });
-    if (!found || !ticket || !(await this.store.del(keyOf(token), found.version)))
+    if (!found || !ticket || !(await this.store.del(key, found.version)))
       throw tokenInvalid({ reason: 'it was used already, or has expired' });
-    return ticket;
+    return { ...ticket, key };
+  }
+
+  /** What was to open did not: whoever has the token may use it as if it had never been taken. */
+  async giveBack({ key, ...ticket }: TakenTicket): Promise<void> {
+    const ms = ticket.expires - Date.now();
+    if (ms > 0) await this.store.set(key, JSON.stringify(ticket), 0, ms);
   }
 }

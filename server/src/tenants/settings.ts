@@ -16,6 +16,8 @@ const quotas = z.strictObject({
   sockets: z.number().int().min(0).max(10_000_000).optional(),
   /** Calls to functions that one host makes at a time. */
   callsAtOnce: z.number().int().min(1).max(10_000).optional(),
+  /** Calls to functions that wait on one host. */
+  callsWaiting: z.number().int().min(0).max(50_000).optional(),
 });
 
 /** A tenant as it is written in baton.config, beside its mappings. */

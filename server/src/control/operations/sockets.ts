@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import { encodeAttributes, MAX_ATTRIBUTES_BYTES } from '../../calls/index.ts';
 import { invalidRequest } from '../../errors.ts';
+import { MAX_MEMBERS } from '../../link-size.ts';
 import { MAX_PLAYER_ID } from '../../tenants/index.ts';
 import { idIn, type Operation, operation } from '../operation.ts';
 import { cursorOf, nextCursor, pageQuery, placeIn } from '../page.ts';
@@ -11,21 +12,21 @@ import { socketSchema, ticketSchema, timelineSchema } from '../views.ts';
 /** Of a message sent to a socket. */
 const SEND_BYTES = 256 * 1024;
 const TEXT_TYPES = ['text/plain', 'application/json'];
-const MAX_PEERS = 15;
 
 const id = z.string().min(1).max(128);
 const socket = idIn(128, 'Id of the socket');
 const mapping = z.string().min(1).max(128);
 const wish = z.union([
   z.strictObject({ peer: id }),
-  z.strictObject({ peers: z.array(id).min(1).max(MAX_PEERS) }),
+  z.strictObject({
+    peers: z
+      .array(id)
+      .min(1)
+      .max(MAX_MEMBERS - 1),
+  }),
   z.strictObject({
     group: id,
-    size: z
-      .number()
-      .int()
-      .min(2)
-      .max(MAX_PEERS + 1),
+    size: z.number().int().min(2).max(MAX_MEMBERS),
   }),
 ]);
 const away = ['BATON_STORE_UNAVAILABLE', 'BATON_HOST_UNREACHABLE'];

@@ -1,8 +1,9 @@
 // What becomes of the records when a socket opens, wants something, closes or has waited long enough. Pure: records in,
 // changes out; the store's commit makes them true, or they are decided again.
 import { BatonError, invalidRequest, linkStale, linkTaken, linkTimeout } from '../../errors.ts';
+import { MAX_MEMBERS } from '../../link-size.ts';
 import type { Draft } from './draft.ts';
-import { groupLink, MAX_MEMBERS, type SocketRecord, socketKey, type Truth, type Wish } from './records.ts';
+import { groupLink, type SocketRecord, socketKey, type Truth, type Wish } from './records.ts';
 import { type At, cancel, isLinked, leave, removeFrom, seek, socketTaken } from './seek.ts';
 
 /** How long it is remembered that a socket has closed. */

@@ -3,4 +3,4 @@
 export { type GatheredRoom, Gathering, meetingPlace } from './gathering.ts';
 export { type LinkedRoom, Linking } from './linking.ts';
 export { type News, news, type Standing } from './news.ts';
-export { type LinkActions, MAX_MEMBERS, type Truth, type Wish, wishOf } from './records.ts';
+export { type LinkActions, type Truth, type Wish, wishOf } from './records.ts';

@@ -2,8 +2,6 @@
 // change together, in one commit, so the two never disagree. The others are ways to find a socket by what it is called.
 import { z } from 'zod';
 
-/** Peers of one link, this socket included. */
-export const MAX_MEMBERS = 16;
 /** Sockets that may wait for the same one. */
 export const MAX_WAITING = 64;
 
