@@ -21,11 +21,13 @@ interface HostOptions {
   env?: Record<string, string>;
   /** File with function mappings. */
   mappings?: string | undefined;
+  /** As `baton start --coalesce`. */
+  coalesce?: number | undefined;
 }
 
 async function start(
   runtimeDir: string,
-  { app: file, hosts, nodeArgs = [], env, mappings }: HostOptions,
+  { app: file, hosts, nodeArgs = [], env, mappings, coalesce }: HostOptions,
 ): Promise<BenchService> {
   const app = fileURLToPath(new URL(file, import.meta.url));
   const program = hostProgram(app, runtimeDir);
@@ -35,6 +37,7 @@ async function start(
     port: 0,
     host: '127.0.0.1',
     runtimeDir,
+    ...(coalesce === undefined ? {} : { coalesce }),
     ...(mappings ? { mappings: fileURLToPath(new URL(mappings, import.meta.url)) } : {}),
     program: {
       ...program,
@@ -78,10 +81,11 @@ export class MeasuredHost {
     nodeArgs: string[],
     env: Record<string, string>,
     mappings?: string,
+    coalesce?: number,
   ): Promise<MeasuredHost> {
     const dir = await newDir();
     const meter = join(dir, 'meter.sock');
-    const host = { app: 'apps/pairs.config.ts', hosts: 1, nodeArgs, mappings };
+    const host = { app: 'apps/pairs.config.ts', hosts: 1, nodeArgs, mappings, coalesce };
     return new MeasuredHost(await start(dir, { ...host, env: { ...env, BATON_BENCH_METER: meter } }), meter);
   }
 

@@ -90,26 +90,29 @@ export const startFunctions = async () => {
   return { functions, url: `http://127.0.0.1:${await functions.call<number>('listen')}` };
 };
 /** The same host with mappings, whose functions are at `url`. */
-export function hostWithMappings(url: string, compact?: boolean): Promise<MeasuredHost> {
+export function hostWithMappings(url: string, compact?: boolean, coalesce?: number): Promise<MeasuredHost> {
   const flags = ['--expose-gc', ...(compact ? COMPACT_FLAGS : [])];
   const env = { ...(compact ? COMPACT : {}), BATON_BENCH_FUNCTIONS: url };
-  return MeasuredHost.start(flags, env, 'apps/mappings.config.ts');
+  return MeasuredHost.start(flags, env, 'apps/mappings.config.ts', coalesce);
 }
 /** The same with functions in a process beside it. */
-export const batonSockets: Subject = {
-  name: 'baton',
+const linked = (name: string, coalesce?: number): Subject => ({
+  name,
   dialect: 'raw',
   mapping: 'pairs',
   async start(compact) {
     const { functions, url } = await startFunctions();
-    const server = await hostWithMappings(url, compact);
+    const server = await hostWithMappings(url, compact, coalesce);
     const stop = async () => {
       await server.stop();
       await functions.stop();
     };
     return { server: { call: (method) => server.call(method), stop }, port: server.port };
   },
-};
+});
+export const batonSockets = linked('baton');
+/** The same, which reads each message at once however often it is woken. */
+export const atOnceSockets = linked('baton at once', 0);
 /** A WebSocket server that calls a function for each message, and no more than that. */
 export async function naiveCaller(url: string): Promise<{ server: Child; port: number }> {
   const server = new Child('servers/ws-calls.ts', { execArgv });

@@ -14,6 +14,11 @@ let clients: LeanClient[] = [];
 let received = 0;
 let closed = 0;
 let saturated = false;
+/** Clients send one after the other, each at its own moment. */
+let oneByOne = false;
+/** When each client has sent last, performance.now() ms; of a message on its way. */
+let sentAt: Float64Array = new Float64Array(0);
+let delays: number[] = [];
 let message: Buffer = Buffer.alloc(0);
 let timer: NodeJS.Timeout | undefined;
 
@@ -26,7 +31,7 @@ function buildMessage(dialect: Dialect, kind: string, size: number): Buffer {
   return frame(2, Buffer.concat([Buffer.from([ROOM_DATA, 0xa1, 0x6d, 0xc4, size]), content]));
 }
 
-function watch(client: LeanClient, dialect: Dialect): void {
+function watch(client: LeanClient, dialect: Dialect, n = 0): void {
   client.onClose = () => closed++;
   client.onMessage = (payload) => {
     if (dialect === 'colyseus') {
@@ -34,6 +39,8 @@ function watch(client: LeanClient, dialect: Dialect): void {
       if (code !== ROOM_DATA && code !== ROOM_DATA_BYTES) return;
     }
     received++;
+    // its peer is the one beside it
+    if (oneByOne) delays.push(performance.now() - sentAt[n ^ 1]!);
     if (saturated) client.socket.write(message);
   };
 }
@@ -78,6 +85,28 @@ async function inTurns<T>(tasks: (() => Promise<T>)[], width: number): Promise<T
   return results;
 }
 
+/**
+ * Every client sends `hz` times a second, no two at the same moment, as independent players do. Timers are too coarse for
+ * that: it takes all of a core.
+ */
+function scattered(hz: number): void {
+  const gapMs = 1000 / hz / clients.length;
+  const start = performance.now();
+  let n = 0;
+  const send = () => {
+    if (!oneByOne) return;
+    const now = performance.now();
+    const due = Math.floor((now - start) / gapMs);
+    for (n = Math.max(n, due - clients.length); n < due; n++) {
+      const at = n % clients.length;
+      sentAt[at] = now;
+      clients[at]!.socket.write(message);
+    }
+    setImmediate(send);
+  };
+  send();
+}
+
 /** Every client sends `hz` times a second; sending is spread over the period as independent players would. */
 function paced(hz: number): void {
   const slotMs = 1000 / hz / SLOTS;
@@ -114,7 +143,7 @@ serveCalls({
         mapping ? 1 : 8,
       )
     ).flat();
-    for (const client of clients) watch(client, dialect);
+    for (const [n, client] of clients.entries()) watch(client, dialect, n);
     return clients.length;
   },
   async crowd({ port, room, count }: { port: number; room: string; count: number }) {
@@ -149,18 +178,29 @@ serveCalls({
     for (const client of clients) client.socket.write(bytes);
     return clients.length * messages;
   },
-  start({ dialect, kind, size, hz }: { dialect: Dialect; kind: string; size: number; hz: number }) {
+  start(how: { dialect: Dialect; kind: string; size: number; hz: number; scatter?: boolean }) {
+    const { dialect, kind, size, hz, scatter = false } = how;
     message = buildMessage(dialect, kind, size);
     saturated = hz === 0;
-    if (hz > 0) paced(hz);
+    oneByOne = scatter;
+    sentAt = new Float64Array(clients.length);
+    delays = [];
+    if (scatter) scattered(hz);
+    else if (hz > 0) paced(hz);
     // Two messages under way in each direction of a pair keep the server busy without a queue that only grows.
     else for (const client of clients) client.socket.write(Buffer.concat([message, message]));
   },
   stop() {
-    saturated = false;
+    saturated = oneByOne = false;
     clearInterval(timer);
   },
   counts: () => ({ received, closed }),
+  /** How long messages were on their way from client to client, in milliseconds. */
+  delays() {
+    const sorted = delays.sort((a, b) => a - b);
+    const at = (part: number) => sorted[Math.floor(sorted.length * part)] ?? 0;
+    return { p50: at(0.5), p99: at(0.99) };
+  },
   /** Resolves when all of them are closed. */
   async leave() {
     await inTurns(

@@ -30,17 +30,25 @@ const ratio = (name: string, caseName: string, ratioVs: string) => ({
   ratio: expect.any(Number),
 });
 
+const MESSAGE = 'µs CPU/message';
+const RELAYING = [
+  ['60 Hz', MESSAGE],
+  ['saturated', MESSAGE],
+  ['60 Hz one by one', MESSAGE],
+  ['60 Hz one by one p50', 'ms'],
+  ['60 Hz one by one p99', 'ms'],
+] as const;
+
+/** uws takes part where there is a Node 20. */
+const withoutUws = (lines: any[]) => lines.filter((line) => line.subject !== 'uws' && line.ratioVs !== 'uws');
+
 test('relay: a host of Baton against stock Colyseus and ws', async () => {
-  const lines = await bench('relay');
-  const cases = ['60 Hz', 'saturated'];
-  const unit = 'µs CPU/message';
-  // uws takes part where there is a Node 20.
-  expect(lines.filter((line) => line.subject !== 'uws' && line.ratioVs !== 'uws')).toEqual([
-    ...cases.flatMap((name) =>
+  expect(withoutUws(await bench('relay'))).toEqual([
+    ...RELAYING.flatMap(([name, unit]) =>
       ['baton', 'colyseus', 'ws'].map((subject) => figure('relay', name, subject, unit)),
     ),
-    ...['baton', 'colyseus'].map((subject) => figure('relay', '60 Hz msgpack', subject, unit)),
-    ...cases.flatMap((name) => ['colyseus', 'ws'].map((subject) => ratio('relay', name, subject))),
+    ...['baton', 'colyseus'].map((subject) => figure('relay', '60 Hz msgpack', subject, MESSAGE)),
+    ...RELAYING.flatMap(([name]) => ['colyseus', 'ws'].map((subject) => ratio('relay', name, subject))),
     ratio('relay', '60 Hz msgpack', 'colyseus'),
   ]);
 }, 120_000);
@@ -84,13 +92,12 @@ test('open: sockets of both kinds of clients against a join of stock Colyseus', 
 }, 120_000);
 
 test('link-relay: sockets that a function linked against rooms of stock Colyseus, and ws', async () => {
-  const cases = ['60 Hz', 'saturated'];
-  const lines = await bench('link-relay');
-  expect(lines.filter((line) => line.subject !== 'uws' && line.ratioVs !== 'uws')).toEqual([
-    ...cases.flatMap((name) =>
-      ['baton', 'colyseus', 'ws'].map((subject) => figure('link-relay', name, subject, 'µs CPU/message')),
+  const others = ['baton at once', 'colyseus', 'ws'];
+  expect(withoutUws(await bench('link-relay'))).toEqual([
+    ...RELAYING.flatMap(([name, unit]) =>
+      ['baton', ...others].map((subject) => figure('link-relay', name, subject, unit)),
     ),
-    ...cases.flatMap((name) => ['colyseus', 'ws'].map((subject) => ratio('link-relay', name, subject))),
+    ...RELAYING.flatMap(([name]) => others.map((subject) => ratio('link-relay', name, subject))),
   ]);
 }, 120_000);
 

@@ -20,7 +20,7 @@ export function behind(name: string, kind: ProxyKind): void {
   };
   beforeAll(async () => {
     certificate = new Certificate();
-    service = await Service.start(app);
+    service = await Service.start(app, { args: ['--trust-proxy', '127.0.0.1/32'] });
   });
   afterAll(async () => {
     for (const thing of open) await thing.stop();
@@ -70,6 +70,12 @@ export function behind(name: string, kind: ProxyKind): void {
       await service.moveAway(players.roomId);
       expect(await players.ask('from')).toEqual(real);
       expect(await players.ask('liar')).toEqual(real);
+    });
+
+    test('a client that passes by the proxy is where it is, whatever it says', async () => {
+      const past = opened(await Tap.start(service.port, CLIENT_ADDRESS));
+      const players = opened(await PlayerProcess.start(`http://127.0.0.1:${past.port}`, certificate));
+      expect(await players.ask('liar')).toEqual({ ip: CLIENT_ADDRESS, forwarded: null });
     });
 
     test('a connection that carried a POST carries the upgrade, too', async () => {
