@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { expect, test } from '@jest/globals';
 import { AddressRanges } from '../../server/src/address-ranges.ts';
-import { settleAddress } from '../../server/src/host/client-address.ts';
+import { settleAddress } from '../../server/src/transport/client-address.ts';
 
 const PROXIES = new AddressRanges(['127.0.0.0/8', '10.0.0.0/8', '2001:db8::/32']);
 const NAMES = ['x-real-ip', 'x-forwarded-for', 'x-client-ip'];

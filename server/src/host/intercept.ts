@@ -2,8 +2,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressRanges } from '../address-ranges.ts';
 import type { Operation } from '../control/index.ts';
+import { settleAddress } from '../transport/index.ts';
 import { isMatchmaking, limitMatchmaking } from './body-limit.ts';
-import { settleAddress } from './client-address.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
@@ -20,10 +20,9 @@ export function interceptControl(
   const isControl = pathsOf(operations);
   const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean;
   server.emit = ((event: string, ...args: unknown[]) => {
-    if (event !== 'request' && event !== 'upgrade') return emit(event, ...args);
+    if (event !== 'request') return emit(event, ...args);
     const [request, response] = args as [IncomingMessage, ServerResponse];
     settleAddress(request, proxies);
-    if (event === 'upgrade') return emit(event, ...args);
     const { url = '' } = request;
     if (isControl.test(url)) {
       control(request, response, () => emit(event, ...args));

@@ -84,12 +84,13 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
   const gates = { driver: gateDriver(store.driver, ownership), presence: gatePresence(store.presence) };
   ownership.onLost((roomId) => endLostRoom(roomId, gates));
   const placement = new NewRoomPlacement(() => store.hosts());
+  const { coalesce, trustProxy } = settings;
   const app = await loadApp(settings.app, {
     presence: gates.presence.presence,
     driver: gates.driver.driver,
     selectProcessIdToCreateRoom: placement.select,
     transport: (options) =>
-      new BatonTransport({ coalesce: settings.coalesce, ...options, listenFd: settings.listenFd }),
+      new BatonTransport({ coalesce, ...options, trustProxy, listenFd: settings.listenFd }),
     log: hostLog,
   });
   followAppRooms();

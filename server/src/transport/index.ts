@@ -2,6 +2,7 @@
 // processes share, WebSockets on a codec whose state is a record. It knows rooms only as a client's destination.
 
 export { BatonClient, PlainClient } from './client.ts';
+export { settleAddress } from './client-address.ts';
 export { Connection, ReadyState, type Shortcut } from './connection.ts';
 export type { SlowReaderPolicy } from './endpoint.ts';
 export type { BatonTransportOptions, ClientInfo, Verdict, VerifyClient } from './options.ts';

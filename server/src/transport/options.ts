@@ -73,6 +73,11 @@ export interface BatonTransportOptions {
    * it then reads, and answers, those of each such while together. 0 for never. Default 1.
    */
   coalesce?: number;
+  /**
+   * CIDR ranges of proxies that are believed where clients are, by X-Real-IP or X-Forwarded-For; such headers of others are
+   * taken away. Everybody is believed when left out, as by Colyseus' own transport.
+   */
+  trustProxy?: readonly string[];
   /** Accepted for `ws`' sake and without effect: compression keeps state that cannot move. */
   perMessageDeflate?: unknown;
 }

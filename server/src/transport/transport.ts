@@ -17,10 +17,12 @@ import {
   Transport,
 } from '@colyseus/core';
 import express, { type Application } from 'express';
+import { AddressRanges } from '../address-ranges.ts';
 import { portInUse } from '../errors.ts';
 import { type AcceptedUpgrade, Acceptor } from './acceptor.ts';
 import { admit, authContextOf, type Request, requestOf } from './admission.ts';
 import { BatonClient, PlainClient } from './client.ts';
+import { believed, settleAddress } from './client-address.ts';
 import { Connection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
 import { refusalResponse, switchingProtocols } from './handshake.ts';
@@ -55,6 +57,8 @@ export class BatonTransport extends Transport {
   private readonly settings: Settings;
   private readonly endpoint: Endpoint & { outbox: Outbox };
   private readonly connections = new Set<Connection>();
+  /** Who is believed where clients are; everybody when undefined. */
+  private readonly proxies: AddressRanges | undefined;
   private readonly ownsServer: boolean;
   private app: Application | undefined;
   private beats: NodeJS.Timeout | undefined;
@@ -64,6 +68,7 @@ export class BatonTransport extends Transport {
     super();
     const settings = (this.settings = settingsOf(options));
     if (settings.perMessageDeflate) logger.warn('BatonTransport: perMessageDeflate has no effect.');
+    this.proxies = settings.trustProxy && new AddressRanges(settings.trustProxy);
     const outbox = new Outbox();
     this.endpoint = {
       kernel: openKernel(outbox, settings.coalesce),
@@ -239,7 +244,7 @@ export class BatonTransport extends Transport {
       method: 'GET',
       url: head.url,
       httpVersion: '1.1',
-      rawHeaders: head.rawHeaders,
+      rawHeaders: this.proxies ? believed(head.rawHeaders, remoteAddress, this.proxies) : head.rawHeaders,
       head: rest,
       remoteAddress,
       hops: 0,
@@ -256,6 +261,7 @@ export class BatonTransport extends Transport {
       socket.destroy();
       return;
     }
+    if (this.proxies) settleAddress(request, this.proxies);
     const record: UpgradeRecord = {
       v: 1,
       method: request.method ?? '',
