@@ -7,7 +7,8 @@ const url = z.union([z.url({ protocol: /^https?$/ }), z.string().regex(/^functio
   error: 'expected an http or https URL, or function:NAME',
 });
 
-/** What the service itself may hold of an answer. */
+const REPLY_BYTES = 64 * 1024;
+/** What a mapping may say at most. */
 const MOST_REPLY_BYTES = 1024 * 1024;
 
 export const endpointFields = {
@@ -24,7 +25,7 @@ export const endpointFields = {
     .int()
     .min(0)
     .max(MOST_REPLY_BYTES)
-    .default(64 * 1024),
+    .default(REPLY_BYTES),
 };
 
 export const endpoint = z.strictObject(endpointFields);

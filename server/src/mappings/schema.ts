@@ -3,7 +3,8 @@ import { duration } from '../duration.ts';
 import { endpoint } from './endpoint.ts';
 import { receive } from './receive.ts';
 
-/** What the service itself may hold for a socket. */
+const HELD_BYTES = 64 * 1024;
+/** What a mapping may say at most. */
 const MOST_HELD_BYTES = 1024 * 1024;
 
 const fields = z.strictObject({
@@ -30,7 +31,7 @@ const fields = z.strictObject({
     .int()
     .min(0)
     .max(MOST_HELD_BYTES)
-    .default(64 * 1024),
+    .default(HELD_BYTES),
   /** What a new version means for sockets that are open: they `keep` theirs, or `adopt` the new one. */
   onUpdate: z.enum(['keep', 'adopt']).default('keep'),
   /** Where a message goes: to the peers, to the endpoint of `receive`, or to both. */
