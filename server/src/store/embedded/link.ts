@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { BatonError, invalidRequest, storeUnavailable } from '../../errors.ts';
 import type { Log } from '../../telemetry/index.ts';
 import { Availability, CLOSED } from '../availability.ts';
-import { backoff, deadline, refuse, unawaited } from '../promises.ts';
+import { backoff, refuse, unawaited } from '../promises.ts';
 import {
   FrameReader,
   FrameWriter,
@@ -18,11 +18,14 @@ import {
 interface Pending {
   resolve: (result: any) => void;
   reject: (error: Error) => void;
-  done: () => void;
+  method: string;
+  timeoutMs: number;
+  /** performance.now() by which the answer is to be here. */
+  until: number;
 }
 
 const maxPending = 100_000;
-/** Checks of the connection within one `timeoutMs`. */
+/** Checks of the connection, and of what waits for an answer, within one `timeoutMs`. */
 const checksPerTimeout = 4;
 /** Checks without a byte received, after which the store is asked for a sign of life … */
 const quietChecks = 2;
@@ -64,9 +67,14 @@ export class EmbeddedLink {
 
   /** Connects once. After it resolved, lost connections are made again until `close`. */
   async open(): Promise<void> {
-    await this.#connect();
     const pause = Math.max(10, this.#o.timeoutMs / checksPerTimeout);
     this.#checks = setInterval(() => this.#check(), pause).unref();
+    try {
+      await this.#connect();
+    } catch (error) {
+      clearInterval(this.#checks);
+      throw error;
+    }
   }
 
   /** @param timeoutMs overrides the default; 0 waits for as long as the connection lasts */
@@ -100,13 +108,8 @@ export class EmbeddedLink {
         if (framed.length > wireLimits.request) {
           throw invalidRequest({ reason: `store: ${method} has ${framed.length} bytes` });
         }
-        const expire = () => {
-          this.#pending.delete(id);
-          this.availability.set(false, `no answer within ${timeoutMs} ms`);
-          reject(this.#unavailable(`no answer to ${method} within ${timeoutMs} ms`));
-        };
-        const done = timeoutMs > 0 ? deadline(timeoutMs, expire) : () => {};
-        this.#pending.set(id, { resolve, reject, done });
+        const until = timeoutMs > 0 ? performance.now() + timeoutMs : Number.POSITIVE_INFINITY;
+        this.#pending.set(id, { resolve, reject, method, timeoutMs, until });
         writer.send(framed);
       }),
     );
@@ -176,7 +179,6 @@ export class EmbeddedLink {
     const pending = this.#pending.get(id);
     if (!pending) return;
     this.#pending.delete(id);
-    pending.done();
     if (error) pending.reject(revive(error));
     else pending.resolve(result);
   }
@@ -187,10 +189,7 @@ export class EmbeddedLink {
     this.#established = false;
     this.#silentChecks = 0;
     this.availability.set(false, reason);
-    for (const pending of this.#pending.values()) {
-      pending.done();
-      pending.reject(this.#unavailable(reason));
-    }
+    for (const pending of this.#pending.values()) pending.reject(this.#unavailable(reason));
     this.#pending.clear();
   }
 
@@ -206,10 +205,22 @@ export class EmbeddedLink {
   }
 
   #check(): void {
+    // a process that was itself stalled gets here before it has read what arrived meanwhile
+    if (this.#pending.size > 0) setImmediate(() => this.#expire());
     if (!this.#established) return;
     this.#silentChecks++;
     if (this.#silentChecks >= hopelessChecks) this.#socket?.destroy(new Error('no sign of life'));
     else if (this.#silentChecks === quietChecks) void this.#send('ping', [], this.#o.timeoutMs);
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    for (const [id, { method, timeoutMs, until, reject }] of this.#pending) {
+      if (until > now) continue;
+      this.#pending.delete(id);
+      this.availability.set(false, `no answer within ${timeoutMs} ms`);
+      reject(this.#unavailable(`no answer to ${method} within ${timeoutMs} ms`));
+    }
   }
 
   #unavailable(reason: string): BatonError {
