@@ -23,6 +23,7 @@ import {
   aliasKey,
   linkKey,
   MAX_WAITING,
+  type SocketRecord,
   socketKey,
   socketSchema,
   type Truth,
@@ -131,6 +132,8 @@ export class Linking {
    */
   async want(room: LinkedRoom, wish: Wish, waitMs: number): Promise<BatonError | undefined> {
     const { roomId: socketId, tenant } = room;
+    const nothing = wantsNothing(wish);
+    if (nothing && !room.settled && (await this.begin(room))) return undefined;
     const ask = { wish, waitMs, epoch: this.options.epoch(socketId) };
     const named = wish.alias === undefined ? [] : [wish.alias];
     const names = [socketId, ...named];
@@ -140,7 +143,7 @@ export class Linking {
       ...names.map((name) => waitingKey(tenant, name)),
       ...(wish.peers ?? []).flatMap((peer) => [socketKey(peer), aliasKey(tenant, peer)]),
     ];
-    const alone = !room.settled && wish.peers === undefined && wish.group === undefined;
+    const alone = !nothing && !room.settled && wish.peers === undefined && wish.group === undefined;
     const { refused, more } = await this.decide(
       room,
       keys,
@@ -154,6 +157,23 @@ export class Linking {
     for (const name of more) await this.serveAll(room, name);
     if (room.wait?.peers) this.inBackground(this.doubt(room));
     return refused;
+  }
+
+  /**
+   * A socket opens that wants nothing: mostly it is new and nobody waits for it, which is told in one commit.
+   * @returns whether it was so
+   */
+  private async begin(room: LinkedRoom): Promise<boolean> {
+    const { roomId: socketId, tenant } = room;
+    const epoch = this.options.epoch(socketId);
+    const record: SocketRecord = { tenant, state: 'open', ...(epoch === undefined ? {} : { epoch }) };
+    const version = await this.options.store.commit([
+      { key: socketKey(socketId), expect: 0, value: JSON.stringify(record) },
+      { key: waitingKey(tenant, socketId), expect: 0, check: true },
+    ]);
+    if (version === undefined) return false;
+    this.tell(socketId, { version });
+    return true;
   }
 
   /**
@@ -318,12 +338,14 @@ export class Linking {
         for (const id of error.about) this.inBackground(this.persist(id, () => this.tellAgain(tenant, id)));
         throw error.cause;
       });
-    for (const [id, truth] of truths) {
-      const room = this.options.local(id);
-      if (room) room.learn(truth);
-      else this.inBackground(this.persist(id, () => this.options.call(id, 'learn', [truth])));
-    }
+    for (const [id, truth] of truths) this.tell(id, truth);
     return result;
+  }
+
+  private tell(socketId: string, truth: Truth): void {
+    const room = this.options.local(socketId);
+    if (room) room.learn(truth);
+    else this.inBackground(this.persist(socketId, () => this.options.call(socketId, 'learn', [truth])));
   }
 
   /** Whatever became of a change, the room is told what holds. */
@@ -360,4 +382,9 @@ export class Linking {
       .finally(() => this.telling.delete(safe));
     this.telling.add(safe);
   }
+}
+
+function wantsNothing(wish: Wish): boolean {
+  for (const name in wish) if (wish[name as keyof Wish] !== undefined) return false;
+  return true;
 }
