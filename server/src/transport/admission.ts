@@ -14,11 +14,12 @@ import {
 } from './handshake.ts';
 import { originAllowed, type Settings, type VerifyClient } from './options.ts';
 import type { UpgradeRecord } from './record.ts';
+import { type Target, targetOf } from './target.ts';
 import type { Upgrade } from './upgrade.ts';
 
 /** What of an upgrade request is needed to answer it. */
 export interface Request {
-  url: URL;
+  url: Target;
   headers: HeaderRecord;
   handshake: Handshake;
 }
@@ -27,7 +28,7 @@ export function requestOf(record: UpgradeRecord): Request | Refusal {
   const headers = headersOf(record.rawHeaders);
   const handshake = checkHandshake(record, headers);
   if ('status' in handshake) return handshake;
-  const url = URL.parse(`ws://server${record.url}`);
+  const url = targetOf(record.url);
   return url ? { url, headers, handshake } : { status: 400, reason: 'The request target is not a path.' };
 }
 

@@ -21,7 +21,8 @@ import { AddressRanges } from '../address-ranges.ts';
 import { portInUse } from '../errors.ts';
 import { type AcceptedUpgrade, Acceptor } from './acceptor.ts';
 import { admit, authContextOf, type Request, requestOf } from './admission.ts';
-import { BatonClient, PlainClient } from './client.ts';
+import { ArrivedUpgrade, type Complete } from './arrived-upgrade.ts';
+import { BatonClient } from './client.ts';
 import { believed, settleAddress } from './client-address.ts';
 import { Connection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -325,14 +326,10 @@ export class BatonTransport extends Transport {
   /** Asks where the room is, and joins it if it is here. */
   private find(upgrade: Upgrade, request: Request, context?: AuthContext): void {
     if (this.reception && request.url.pathname.startsWith(this.reception.prefix)) {
-      this.reception.take(this.arrival(upgrade, request));
+      this.reception.take(new ArrivedUpgrade(upgrade, request, this.complete));
       return;
     }
     upgrade.roomId = roomIdOf(request.url.pathname);
-    const failed = (error: Error): void => {
-      debugAndPrintError(error);
-      upgrade.reject(503, 'The room cannot be reached.');
-    };
     try {
       const where = upgrade.roomId ? this.route(upgrade.roomId, upgrade) : 'local';
       if (where === 'local') {
@@ -344,10 +341,15 @@ export class BatonTransport extends Transport {
           if (answer === 'local') this.open(upgrade, request, context);
           else if (upgrade.pending) upgrade.reject(503, 'The room cannot be reached.');
         })
-        .catch(failed);
+        .catch((error) => this.unreachable(upgrade, error));
     } catch (error) {
-      failed(error as Error);
+      this.unreachable(upgrade, error as Error);
     }
+  }
+
+  private unreachable(upgrade: Upgrade, error: Error): void {
+    debugAndPrintError(error);
+    upgrade.reject(503, 'The room cannot be reached.');
   }
 
   /** Completes the handshake. Synchronous as far as the beginning of the room's `_onJoin`. */
@@ -361,7 +363,7 @@ export class BatonTransport extends Transport {
   }
 
   /** @returns a connection that neither reads nor writes yet; undefined when the upgrade was answered already */
-  private complete(upgrade: Upgrade, { handshake }: Request, protocol: string): Connection | undefined {
+  private readonly complete: Complete = (upgrade, { handshake }, protocol) => {
     const { record } = upgrade;
     const source = upgrade.take();
     if (source === undefined) return undefined;
@@ -371,29 +373,7 @@ export class BatonTransport extends Transport {
     connection.sendResponse(switchingProtocols(handshake.key, protocol));
     this.watch(connection);
     return connection;
-  }
-
-  private arrival(upgrade: Upgrade, request: Request): Arrival {
-    return {
-      roomId: '',
-      url: upgrade.url,
-      hops: upgrade.hops,
-      address: request.url,
-      headers: request.headers,
-      protocols: request.handshake.protocols,
-      remoteAddress: upgrade.record.remoteAddress,
-      detach: () => upgrade.detach(),
-      undo: () => upgrade.undo(),
-      done: () => upgrade.done(),
-      reject: (status, reason) => upgrade.reject(status, reason),
-      accept: (sessionId, protocol, held) => {
-        const connection = this.complete(upgrade, request, protocol);
-        if (!connection) return undefined;
-        if (!held) process.nextTick(() => connection.resume());
-        return new PlainClient(sessionId, connection);
-      },
-    };
-  }
+  };
 
   private async join(
     connection: Connection,

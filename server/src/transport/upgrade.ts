@@ -7,6 +7,7 @@ import type { PlainClient } from './client.ts';
 import { type HeaderRecord, refusalResponse } from './handshake.ts';
 import { type Kernel, whyNoKernel } from './kernel.ts';
 import type { UpgradeRecord } from './record.ts';
+import type { Target } from './target.ts';
 
 /** An upgrade on its way to the host of its room. Exactly one of `done`, `reject` or a local answer ends it. */
 export interface PendingUpgrade {
@@ -30,7 +31,7 @@ export interface PendingUpgrade {
 
 /** An upgrade on a path that is not Colyseus' own, with its handshake and origin found good. */
 export interface Arrival extends PendingUpgrade {
-  readonly address: URL;
+  readonly address: Target;
   readonly headers: HeaderRecord;
   /** Sub-protocols the client offers, in its order of preference. */
   readonly protocols: ReadonlySet<string>;
