@@ -5,7 +5,7 @@ import type { Action } from './operations.ts';
 import { ConnectionState, Lost } from './parts/connection.tsx';
 import { ActionDialog } from './parts/dialog.tsx';
 import { Icon, type IconName } from './parts/icons.tsx';
-import { Act, Empty } from './parts/pieces.tsx';
+import { Act, Empty, ViewHead } from './parts/pieces.tsx';
 import { Corner } from './parts/progress.tsx';
 import { linkTo, useRoute } from './route.ts';
 import { writeSession } from './session.ts';
@@ -104,10 +104,12 @@ function Signed({ model }: { model: Model }) {
             ) : Show ? (
               <Show key={view.id} model={model} id={route.id} />
             ) : (
-              <Empty title="Nothing here">
-                This page does not exist, or this key may not see it.{' '}
-                <a href={linkTo('overview')}>Overview</a>
-              </Empty>
+              <>
+                <ViewHead title="Nothing here" />
+                <Empty title="There is no such page, or this key may not see it">
+                  <a href={linkTo('overview')}>To the overview</a>
+                </Empty>
+              </>
             )}
           </main>
         </div>

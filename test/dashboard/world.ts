@@ -48,13 +48,11 @@ export class World {
     tenant?: string,
   ): Promise<{ id: string; socket: Plain }> {
     this.studio.answer(player, 'open', json(answer));
-    const url = new URL(`/v1/socket/${mapping}`, this.service.url);
     const socket = new Plain(this.service.url, mapping + (tenant ? `?tenant=${tenant}` : ''), {
       token: player,
       how: 'header',
       protocols: ['baton.v1'],
     });
-    void url;
     this.sockets.push(socket);
     return { id: (await socket.event('open')).socketId, socket };
   }

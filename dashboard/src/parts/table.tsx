@@ -56,7 +56,10 @@ export function Table<Row>({ label, columns, rows, rowKey, sorted = '', empty }:
 
   const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - OVERSCAN);
   const last = Math.min(list.length, Math.ceil((top + height) / ROW_HEIGHT) + OVERSCAN);
-  const current = Math.min(active, Math.max(0, list.length - 1));
+  // the row that Tab goes to is one that can be seen
+  const topmost = Math.ceil(top / ROW_HEIGHT);
+  const lowest = Math.max(topmost, Math.ceil((top + height) / ROW_HEIGHT) - 2); // the head takes one
+  const current = Math.max(0, Math.min(Math.max(active, topmost), lowest, list.length - 1));
   const tracks = columns.map(({ width }) => width).join(' ');
 
   // the row is there only once it has been scrolled to

@@ -101,7 +101,7 @@ export function Links({ model }: { model: Model }) {
         cell: ({ room }) => room && <span className="id">{room}</span>,
       },
       {
-        ...{ id: 'since', label: 'For', width: '7rem', number: true, sort: ({ since }) => since },
+        ...{ id: 'since', label: 'For', width: '7rem', number: true, sort: ({ since }) => -since },
         cell: ({ since }) => span(now - since),
       },
     ],
@@ -120,7 +120,7 @@ export function Links({ model }: { model: Model }) {
         columns={columns}
         rows={rows}
         rowKey={({ id }) => id}
-        sorted="-since"
+        sorted="since"
         empty={
           all.length === 0 ? (
             <Empty title="Nobody is linked">Sockets are linked when a function names their peers.</Empty>

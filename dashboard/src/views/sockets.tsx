@@ -61,7 +61,7 @@ function List({ model }: { model: Model }) {
         columns={columns}
         rows={rows}
         rowKey={({ socketId }) => socketId}
-        sorted="-opened"
+        sorted="opened"
         empty={
           all.length === 0 && wanted === '' ? (
             <Empty title="No sockets are open">They show up here as soon as players open some.</Empty>
@@ -134,7 +134,13 @@ function useColumns(model: Model): Column<WatchedSocket>[] {
       },
       { id: 'host', label: 'Host', width: '4.5rem', sort: ({ host }) => host, cell: ({ host }) => host },
       {
-        ...{ id: 'opened', label: 'Open for', width: '7rem', number: true, sort: ({ openedAt }) => openedAt },
+        ...{
+          id: 'opened',
+          label: 'Open for',
+          width: '7rem',
+          number: true,
+          sort: ({ openedAt }) => -openedAt,
+        },
         cell: ({ openedAt }) => span(now - openedAt),
       },
       ...(admin

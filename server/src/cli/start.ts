@@ -148,6 +148,10 @@ async function start(
     const development = options.dev ?? options.redis === undefined;
     if (options.mappings !== undefined && development && options.allowEndpoints === undefined)
       log.info(LOOPBACK_ALLOWED);
+    const dashboard = `${supervisor.url}/dashboard/`;
+    if (development && process.stdout.isTTY && !options.json)
+      screen.log(`dashboard: ${dashboard}${tokenOf(supervisor)}\n`);
+    else log.info(`dashboard: ${dashboard}`);
     await supervisor.closed;
   } catch (error) {
     if (!starting.signal.aborted) throw error;
@@ -156,6 +160,12 @@ async function start(
     release();
   }
   process.exitCode = exitCode;
+}
+
+/** For the link on a terminal, when the token is this run's own: it is not to be in logs. */
+function tokenOf({ token }: Supervisor): string {
+  const own = process.env['BATON_CONTROL_TOKEN'] === undefined;
+  return own ? `#token=${encodeURIComponent(token)}` : '';
 }
 
 function supervisorOptions(

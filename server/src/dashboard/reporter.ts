@@ -20,7 +20,7 @@ import {
 
 const REPORT_EVERY_MS = 1_000;
 /** A host that has viewers says so more often than this; then nobody watches any more. */
-export const WATCHED_MS = 6_000;
+export const WATCHED_MS = 4_000;
 const LAG_EVERY_MS = 10;
 
 export interface ReporterOptions {

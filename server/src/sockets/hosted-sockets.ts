@@ -323,16 +323,6 @@ export class HostedSockets implements SocketService {
 
   async opened(room: HostedSocket, options: unknown): Promise<void> {
     note(room, 'opened', this.options.host);
-    try {
-      await this.open(room, options);
-    } catch (error) {
-      const code = error instanceof ServerError ? error.code : 0;
-      this.past.keep(subjectOf(room), room.timeline!, 'not opened', code);
-      throw error;
-    }
-  }
-
-  private async open(room: HostedSocket, options: unknown): Promise<void> {
     this.inBackground(this.listed(this.roster.add(room)));
     let reply: Reply;
     try {

@@ -5,10 +5,11 @@
 const FIRST_MS = 0.1;
 const PER_DOUBLING = 4;
 const BUCKETS = 96;
+/** What `recent` is of, … */
+export const RECENT_MS = 60_000;
+/** … in so many parts. */
 const SLICES = 6;
-const SLICE_MS = 10_000;
-/** The last minute: what `recent` is of. */
-export const RECENT_MS = SLICES * SLICE_MS;
+const SLICE_MS = RECENT_MS / SLICES;
 /** Kinds of one process; past it the one that was silent for longest goes. */
 const MAX_SERIES = 2_000;
 
