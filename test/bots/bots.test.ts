@@ -11,7 +11,7 @@ const command = fileURLToPath(new URL('../../server/bin/baton.mjs', import.meta.
 /** What is printed, whatever happened. */
 const keys = [
   ...['sent', 'received', 'lost', 'duplicated', 'reordered', 'disconnects', 'stateMismatches'],
-  ...['moves', 'failedMoves', 'blackoutMs', 'gapMs'],
+  ...['moves', 'failedMoves', 'roundTripMs', 'blackoutMs', 'gapMs'],
 ];
 const liar = fileURLToPath(new URL('./liar.config.ts', import.meta.url));
 let runtimeDir: string;
@@ -40,7 +40,7 @@ test('without a service and an app it is the arena: players of a room that moves
   const faultless = { lost: 0, duplicated: 0, reordered: 0, disconnects: 0, stateMismatches: 0 };
   expect({ stderr, result }).toMatchObject({ result: { ...faultless, moves: 6, failedMoves: 0 } });
   expect(Object.keys(result)).toEqual([...keys, 'churn']);
-  for (const spread of [result.blackoutMs, result.gapMs])
+  for (const spread of [result.roundTripMs, result.blackoutMs, result.gapMs])
     expect(Object.keys(spread)).toEqual(['p50', 'p99', 'max']);
   expect(result.received).toBe(result.sent);
   expect(result.blackoutMs.max).toBeGreaterThan(0);

@@ -1,5 +1,4 @@
 // `baton simulate`: players from a seed, a population file or a trace; text, JSON, CSV and HTML.
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,12 +6,15 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import type { Browser, Page } from 'playwright-core';
+import { exitCodeOf } from '../../server/src/cli/output.ts';
+import { createProgram } from '../../server/src/cli/program.ts';
 import { readPopulation } from '../../server/src/cli/simulate/population-file.ts';
 import { readTrace } from '../../server/src/cli/simulate/trace.ts';
+import { BatonError } from '../../server/src/errors.ts';
 import { violations } from '../browser/accessibility.ts';
 import { complaints, openBrowser } from '../browser/example.ts';
+import { baton } from './command-line.ts';
 
-const command = fileURLToPath(new URL('../../server/bin/baton.mjs', import.meta.url));
 const skill = fileURLToPath(new URL('./fixtures/skill.ts', import.meta.url));
 const artifacts = fileURLToPath(new URL('../artifacts/', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'baton-simulate-'));
@@ -27,23 +29,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-function simulate(...args: string[]): Promise<Outcome> {
-  const env = { ...process.env, NODE_OPTIONS: '' };
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [command, 'simulate', ...args],
-      { env, maxBuffer: 2 ** 26 },
-      (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
-    );
-  });
-}
+const simulate = (...args: string[]) => baton(['simulate', ...args]);
 
 function file(name: string, text: string): string {
   writeFileSync(join(folder, name), text);
@@ -178,16 +164,14 @@ test.each([
   [[skill, '--players', '0'], 'Expected 1 to 1000000 players'],
   [[skill, '--trace', join(folder, 'none.csv')], 'ENOENT'],
   [[skill, '--players', '2', '--csv', join(folder, 'no', 'x.csv')], '--csv: ENOENT'],
-])(
-  '%j was not tried',
-  async (args, message) => {
-    const { code, stderr } = await simulate(...args);
-    expect(stderr).toContain(message);
-    expect(stderr.trim().split('\n')).toHaveLength(1);
-    expect(code).toBe(2);
-  },
-  30_000,
-);
+])('%j is not tried', async (args, message) => {
+  const program = await createProgram();
+  const refused = await program
+    .parseAsync(['simulate', ...args], { from: 'user' })
+    .catch((error: Error) => error);
+  expect((refused as Error).message).toContain(message);
+  expect(exitCodeOf(refused)).toBe(refused instanceof BatonError ? 2 : 1);
+});
 
 test('a trace: times from its first one, parties, and what is known of players', () => {
   const text =

@@ -288,7 +288,7 @@ test.each<[string, string, (waiting: readonly Ticket[]) => unknown, string[]]>([
   ['returns nothing', 'match() returned a value of type undefined', () => undefined, ['t1', 't2', 't3']],
   ['is async', 'match() returned a promise', async () => [], ['t1', 't2', 't3']],
   ['has an empty team', 'match 1 of 1: a team is empty', ([a]) => [{ teams: [[a], []] }], ['t1', 't2', 't3']],
-  ['has no teams', 'match 1 of 1: it has no teams', () => [{ teams: [] }], ['t1', 't2', 't3']],
+  ['has no teams', 'match 1 of 1: it has nobody in it', () => [{ teams: [] }], ['t1', 't2', 't3']],
   [
     'matches a player with himself',
     'p1 would meet themselves: ticket t1 is in it twice',
@@ -326,6 +326,14 @@ test.each<[string, string, (waiting: readonly Ticket[]) => unknown, string[]]>([
     );
   },
 );
+
+test('those who join a running match are counted apart; teams of it may need nobody', () => {
+  const backfilling: Matchmaker = { match: ([a]) => [{ teams: [[a!], []], backfill: 'running' }] };
+  const { report } = simulate(backfilling, duel(100, 1_100));
+  expect(report.matchSizes).toEqual([{ players: 1, matches: 2, backfills: 2 }]);
+  expect(report.players.matched).toBe(2);
+  expect(report.fairness.count).toBe(0);
+});
 
 test('a ticket that was matched is unknown in the next round', () => {
   let first: readonly Ticket[] | undefined;

@@ -47,9 +47,12 @@ export function playRound(matchmaker: Matchmaker, waiting: readonly Ticket[], no
   matches.forEach((match, index) => {
     const wrong = (what: string, tickets: string[]) =>
       new SimulationError(`match ${index + 1} of ${matches.length}: ${what}`, now, tickets);
-    if (!Array.isArray(match?.teams) || match.teams.length === 0) throw wrong('it has no teams', [...known]);
+    if (!Array.isArray(match?.teams) || match.teams.flat().length === 0)
+      throw wrong('it has nobody in it', [...known]);
     for (const team of match.teams) {
-      if (!Array.isArray(team) || team.length === 0) throw wrong('a team is empty', [...known]);
+      // Of a running match some teams may need nobody.
+      if (!Array.isArray(team) || (team.length === 0 && match.backfill === undefined))
+        throw wrong('a team is empty', [...known]);
       for (const ticket of team as readonly Ticket[]) {
         const id = ticket?.id;
         if (!known.has(id)) throw wrong(`ticket ${id} is none of those that wait`, [id]);

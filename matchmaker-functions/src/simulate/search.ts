@@ -18,6 +18,6 @@ export interface PlayedMatch {
   readonly teams: readonly (readonly Player[])[];
   /** Difference of the best and the worst rating; undefined when nobody has one. */
   readonly spread?: number;
-  /** How likely its better side wins; undefined with one team. */
+  /** How likely its better side wins; undefined with one team, and of those who join a running match. */
   readonly fairness?: number;
 }

@@ -217,13 +217,13 @@ class World {
 
   /** Who wins, what that does to ratings, and who comes back when. */
   #afterwards(
-    { number, at, teams }: PlayedMatch,
+    { number, at, teams, match }: PlayedMatch,
     searches: readonly (readonly Waiting[])[],
     { probability, matchDuration }: NonNullable<SimulateOptions['playAgain']>,
   ): void {
     const chance = new Random(this.#seed, 3, number);
     const ends = Math.round(at + matchDuration * (0.5 + chance.next()));
-    if (this.#options.updateRatings && teams.length > 1) {
+    if (this.#options.updateRatings && teams.length > 1 && match.backfill === undefined) {
       const shown = searches.map((team) => {
         const players = team.flatMap(({ arrival }) => arrival.players);
         const skills = players.map(({ skill, rating = NEWCOMER }) => skill ?? rating.mu);
@@ -254,7 +254,7 @@ function playedMatch(
   const rated = teams.flat().flatMap(({ rating }) => (rating === undefined ? [] : [rating.mu]));
   if (rated.length === 0) return { number, at, match, teams };
   const spread = Math.max(...rated) - Math.min(...rated);
-  if (teams.length === 1) return { number, at, match, teams, spread };
+  if (teams.length === 1 || match.backfill !== undefined) return { number, at, match, teams, spread };
   const fairness = Math.max(...winProbabilities(teams.map((team) => team.map(ratingOf))));
   return { number, at, match, teams, spread, fairness };
 }

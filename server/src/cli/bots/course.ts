@@ -33,6 +33,11 @@ export class Course {
     this.#second.add(unpacked(sample.roundTrips));
   }
 
+  /** Seconds since the beginning. */
+  get now(): number {
+    return Math.round((performance.now() - this.#start) / 100) / 10;
+  }
+
   get clients(): number {
     return this.#processes.reduce((sum, each) => sum + (each?.clients ?? 0), 0);
   }
@@ -41,7 +46,7 @@ export class Course {
   tick(): void {
     const ms = (percent: number) => percentileMs(this.#second, percent);
     this.#seconds.push({
-      at: Math.round((performance.now() - this.#start) / 100) / 10,
+      at: this.now,
       clients: this.clients,
       sent: this.#sent,
       received: this.#received,

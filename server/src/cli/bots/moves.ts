@@ -11,7 +11,7 @@ export interface Moves {
   done: number;
   failed: number;
   blackout: Histogram;
-  /** When each was, in seconds since the start, and how long its room did not run. */
+  /** When each was, in seconds since the beginning, and how long its room did not run. */
   log: { at: number; blackoutMs: number }[];
 }
 
@@ -25,16 +25,19 @@ export interface Moving {
   duration: number;
   moves: number;
   seed: number;
+  /** Seconds since the beginning, for the log. */
+  now(): number;
   fault(text: string): void;
 }
 
 /** Moves rooms about, all of them so many times, evenly over the time. @param afterwards done after each time */
 export async function moveRooms(
-  { service, duration, moves, seed, fault }: Moving,
+  moving: Moving,
   result: Moves,
   rooms: readonly string[],
   afterwards: () => Promise<unknown>,
 ): Promise<void> {
+  const { service, duration, moves, seed } = moving;
   const clock = new Clock(duration, moves);
   for (let n = 1; n <= moves; n++) {
     await clock.until(n);
@@ -43,7 +46,7 @@ export async function moveRooms(
     await Promise.all(
       rooms.map(async (roomId, index) => {
         const to = another(hosts, views.get(roomId), seed + n + index);
-        await moved(service, roomId, to, clock, result, fault);
+        await moved(moving, result, roomId, to);
       }),
     );
     await afterwards();
@@ -53,10 +56,11 @@ export async function moveRooms(
 
 /** Moves so many linked pairs in all, one after the other. @param pick a socket of one that can be moved by now */
 export async function movePairs(
-  { service, duration, moves, seed, fault }: Moving,
+  moving: Moving,
   result: Moves,
   pick: (n: number) => Promise<string | undefined>,
 ): Promise<void> {
+  const { service, duration, moves, seed } = moving;
   const clock = new Clock(duration, moves);
   const underWay = new Set<Promise<void>>();
   for (let n = 1; n <= moves; n++) {
@@ -67,8 +71,7 @@ export async function movePairs(
       if (socketId === undefined) return;
       const [hosts, host] = await Promise.all([hostsOf(service), hostOf(service, socketId)]);
       // It may have left meanwhile.
-      if (host !== undefined)
-        await moved(service, socketId, another(hosts, host, seed + n), clock, result, fault);
+      if (host !== undefined) await moved(moving, result, socketId, another(hosts, host, seed + n));
     })();
     underWay.add(move);
     void move.finally(() => underWay.delete(move)).catch(() => {});
@@ -84,11 +87,6 @@ class Clock {
 
   constructor(seconds: number, moves: number) {
     this.#spanMs = (seconds * 1000) / (moves + 1);
-  }
-
-  /** Seconds since the start. */
-  get now(): number {
-    return (performance.now() - this.#start) / 1000;
   }
 
   async until(span: number): Promise<void> {
@@ -118,17 +116,15 @@ function another(hosts: readonly string[], host: string | undefined, choice: num
 }
 
 async function moved(
-  service: ServiceClient,
+  { service, now, fault }: Moving,
+  result: Moves,
   roomId: string,
   to: string,
-  clock: Clock,
-  result: Moves,
-  fault: (text: string) => void,
 ): Promise<void> {
   try {
     const { blackoutMs } = await service.migrate(roomId, to);
     record(result.blackout, blackoutMs);
-    result.log.push({ at: clock.now, blackoutMs });
+    result.log.push({ at: now(), blackoutMs });
     result.done++;
   } catch (error) {
     // One that has just left is nothing that failed.

@@ -54,8 +54,8 @@ const openMs = 180_000;
 /** Plays, moves, checks. @throws BatonError when there is nothing to play on */
 export async function runBots(options: BotsOptions, progress: Progress): Promise<Played> {
   progress.phase('looking for a service');
-  const run = new Run(options, progress);
   const service = await openService(options, options, scenarios[options.scenario].on === 'sockets');
+  const run = new Run(options, progress);
   try {
     return await run.play(service.client);
   } finally {
@@ -173,7 +173,11 @@ class Run {
 
   async #moveAbout(service: ServiceClient, bots: WorkerProcess[], rooms: string[]): Promise<void> {
     const { duration, moves, seed } = this.#options;
-    const moving = { service, duration, moves, seed, fault: (text: string) => this.#fault(text) };
+    const moving = {
+      ...{ service, duration, moves, seed },
+      now: () => this.#course.now,
+      fault: (text: string) => this.#fault(text),
+    };
     if (this.#scenario.on === 'rooms')
       await moveRooms(moving, this.#moves, rooms, () =>
         Promise.all(bots.map((worker) => worker.call('check'))),

@@ -4,11 +4,6 @@
   const charts = JSON.parse(document.getElementById('charts').textContent);
   const height = 260;
   const dashes = [[], [8, 4], [2, 3], [12, 4, 2, 4]];
-  const paths = {
-    lines: () => undefined,
-    bars: () => uPlot.paths.bars({ size: [0.8, 60] }),
-    points: () => () => null,
-  };
   let drawn = [];
 
   const number = (value) => (value === null || value === undefined ? '–' : value.toLocaleString('en'));
@@ -43,10 +38,9 @@
         ...series.map(({ label }, n) => ({
           label,
           stroke: colour(`series-${(n % 6) + 1}`),
-          fill: kind === 'bars' ? colour(`series-${(n % 6) + 1}`) : undefined,
           width: 2,
           dash: kind === 'lines' ? dashes[n % dashes.length] : [],
-          paths: paths[kind](),
+          paths: kind === 'points' ? () => null : undefined,
           points: { show: kind === 'points', size: 5, fill: colour(`series-${(n % 6) + 1}`) },
           spanGaps: true,
           value: (_plot, value) => number(value),

@@ -16,7 +16,7 @@ export interface Series {
 }
 
 export interface Chart {
-  kind: 'lines' | 'bars' | 'points';
+  kind: 'lines' | 'points';
   x: { label: string; values: readonly number[] };
   /** `from`: where its axis begins; 0 if it is not said. */
   y: { label: string; from?: number };
