@@ -8,7 +8,10 @@ export interface Group {
 
 export const groups: Group[] = [
   { text: 'Begin', pages: ['index', 'tutorial', 'colyseus', 'faq'] },
-  { text: 'Hosted sockets', pages: ['sockets', 'links', 'rooms', 'functions', 'tenants', 'conformance'] },
+  {
+    text: 'Hosted sockets',
+    pages: ['sockets', 'links', 'rooms', 'functions', 'simulator', 'tenants', 'conformance'],
+  },
   { text: 'Live rooms', pages: ['architecture', 'migration', 'transport', 'handoff', 'store'] },
   { text: 'Running it', pages: ['deploying', 'production', 'bots', 'benchmarks', 'security'] },
   {

@@ -20,6 +20,7 @@ const CHECKED: Record<string, string> = {
   console: 'as sh, for lines that begin with $',
   json: 'parsed, below',
   yaml: 'parsed, and a file with mappings is read, below',
+  csv: 'test/simulate/page.test.ts plays it',
   http: 'request and answer go with the operation, below',
   mermaid: 'site.test.ts draws it',
 };
@@ -97,7 +98,7 @@ test('command lines are those of a shell, and call what is there', () => {
       const [program, first, second] = command as [string, string?, string?];
       const fine =
         program === 'baton' ||
-        (program === 'npx' && ['baton', 'biome', 'tsc'].includes(first!)) ||
+        (program === 'npx' && ['baton', 'biome', 'tsc', 'tsx'].includes(first!)) ||
         (program === 'npm' && ['ci', 'install', 'pack', 'create'].includes(first!)) ||
         (program === 'npm' &&
           known.includes(first === 'run' ? (second === '-s' ? command[3]! : second!) : first!)) ||

@@ -1,22 +1,45 @@
-// docs/simulator.md shows what its example really prints.
+// docs/simulator.md shows what its example really prints, and files that can be read.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { generatePopulation } from '@baton/functions/simulate';
 import { afterAll, expect, test } from '@jest/globals';
+import { readPopulation } from '../../server/src/cli/simulate/population-file.ts';
+import { readTrace } from '../../server/src/cli/simulate/trace.ts';
 import { blocksOf, root } from '../docs/markdown.ts';
 import { baton } from './command-line.ts';
 
 // Inside the repository, so that its import is found.
 const folder = join(root, `docs-simulator-${process.pid}.tmp`);
+mkdirSync(folder);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+/** The first block of a language. */
+function block(language: string): string {
+  return blocksOf('docs/simulator.md').find(({ info }) => info === language)!.text;
+}
+
+function file(name: string, text: string): string {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
+
 test('the output on the page is that of the example above it', async () => {
-  const blocks = blocksOf('docs/simulator.md');
-  const [source, command, output] = ['ts', 'sh', 'text'].map(
-    (kind) => blocks.find(({ info }) => info === kind)!.text,
-  );
-  mkdirSync(folder);
-  writeFileSync(join(folder, 'matchmaker.ts'), source!);
-  const { code, stdout, stderr } = await baton(command!.trim().split(' ').slice(2), folder);
+  const [command, ...output] = block('console').trimEnd().split('\n');
+  file('matchmaker.ts', block('ts'));
+  const { code, stdout, stderr } = await baton(command!.split(' ').slice(3), folder);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(stdout.trimEnd()).toBe(output!.trimEnd());
+  expect(stdout.trimEnd()).toBe(output.join('\n'));
 }, 30_000);
+
+test('its population and its trace can be played', async () => {
+  const { population, options } = await readPopulation(file('players.yaml', block('yaml')));
+  const arrivals = generatePopulation({ ...population, players: 100, arrivalsPerSecond: 10, seed: 1 });
+  expect(new Set(arrivals.map(({ players }) => players.length))).toEqual(new Set([1, 2, 3]));
+  expect(options).toMatchObject({
+    playAgain: { probability: 0.8, matchDuration: 600_000 },
+    updateRatings: true,
+  });
+  expect(
+    readTrace(file('evening.csv', block('csv'))).map(({ players }) => players.map(({ id }) => id)),
+  ).toEqual([['anna'], ['ben', 'cleo']]);
+});

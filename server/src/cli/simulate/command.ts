@@ -14,7 +14,7 @@ import { figures, partyTable, type Result, sizeTable } from './result.ts';
 import { readTrace } from './trace.ts';
 
 const MAX_PLAYERS = 1_000_000;
-const mostNamed = 100;
+const ticketsTold = 100;
 
 interface Options {
   players: number;
@@ -98,7 +98,7 @@ function simulated({ name, matchmaker }: Candidate, arrivals: Arrival[], setting
     if (out.isTTY) out.write('\r\u001b[K');
     if (error instanceof SimulationError) {
       const { message: reason, at, tickets } = error;
-      throw simulationFailed({ matchmaker: name, reason, at, tickets: tickets.slice(0, mostNamed) }, error);
+      throw simulationFailed({ matchmaker: name, reason, at, tickets: tickets.slice(0, ticketsTold) }, error);
     }
     if (error instanceof RangeError)
       throw simulationFailed({ matchmaker: name, reason: error.message }, error);
