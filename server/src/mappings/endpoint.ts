@@ -20,12 +20,7 @@ export const endpointFields = {
   /** Also repeats a call that was sent and not answered: the function may have run. */
   retryTimeouts: z.boolean().default(false),
   /** Bytes of its answer. */
-  maxReply: z
-    .number()
-    .int()
-    .min(0)
-    .max(MOST_REPLY_BYTES)
-    .default(REPLY_BYTES),
+  maxReply: z.number().int().min(0).max(MOST_REPLY_BYTES).default(REPLY_BYTES),
 };
 
 export const endpoint = z.strictObject(endpointFields);

@@ -26,12 +26,7 @@ const fields = z.strictObject({
    * Bytes held back for a peer. Beyond it a socket that waits for a peer is closed, and one whose peer is only on its
    * way to its host is not read for a while. One message may exceed it.
    */
-  maxHeld: z
-    .number()
-    .int()
-    .min(0)
-    .max(MOST_HELD_BYTES)
-    .default(HELD_BYTES),
+  maxHeld: z.number().int().min(0).max(MOST_HELD_BYTES).default(HELD_BYTES),
   /** What a new version means for sockets that are open: they `keep` theirs, or `adopt` the new one. */
   onUpdate: z.enum(['keep', 'adopt']).default('keep'),
   /** Where a message goes: to the peers, to the endpoint of `receive`, or to both. */
