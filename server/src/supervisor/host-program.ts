@@ -56,7 +56,7 @@ export function hostProgram(app: string, runtimeDir: string): HostProgram {
 
 /**
  * V8 stops a process while it looks through its young objects. With its own choice of up to 16 MiB that took a host
- * 10 to 20 ms, with 4 MiB it is one or two. With 2 MiB it is about one, and calls to functions take a third more CPU time:
+ * 10 to 20 ms, with 2 MiB about one, with 4 MiB at most two. With 2 MiB calls to functions take a third more CPU time:
  * more of what belongs to calls that are under way is looked at again and again. `NODE_OPTIONS` may say otherwise.
  */
 function youngGeneration(): string[] {
