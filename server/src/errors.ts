@@ -301,6 +301,21 @@ export const receiveOverflow = define(
   413,
   'More was sent than may wait for the receive function: {limit}.',
 );
+export const receiveMissing = define(
+  'BATON_RECEIVE_MISSING',
+  422,
+  'Mapping {mapping} has no receive function that could answer a request.',
+);
+export const resumeFailed = define(
+  'BATON_RESUME_FAILED',
+  410,
+  'The client cannot go on with its socket: {reason}. Open another one.',
+);
+export const protocolUnsupported = define(
+  'BATON_PROTOCOL_UNSUPPORTED',
+  426,
+  'The client speaks {protocol}, this service {known}. {remedy}',
+);
 export const messageUnrouted = define(
   'BATON_MESSAGE_UNROUTED',
   422,

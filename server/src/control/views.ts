@@ -104,7 +104,9 @@ export const socketSchema = z
     host: z.string(),
     epoch: z.number().int(),
     openedAt: z.number().meta({ description: 'Unix time in ms' }),
-    speech: z.string().meta({ description: 'How its client speaks: `colyseus`, `baton.v1`, `baton.raw.v1`' }),
+    speech: z.string().meta({
+      description: 'How its client speaks: `colyseus`, `baton.resume.v1`, `baton.v1`, `baton.raw.v1`',
+    }),
   })
   .meta({ id: 'Socket' });
 

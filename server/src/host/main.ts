@@ -116,6 +116,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     place: placement.place,
     accepting: () => registration.record.state === 'up',
     handOver: (arrival, host) => routing.passOn(arrival, host),
+    route: (socketId, arrival) => routing.route(socketId, arrival),
   });
   tenancy.mappings.prove = (url) => sockets.prove(url, settings.origin);
   await sockets.start();

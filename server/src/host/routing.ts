@@ -47,7 +47,8 @@ export class Routing {
     });
   }
 
-  private route(roomId: string, upgrade: PendingUpgrade): 'local' | Promise<'local' | 'handed'> {
+  /** Whoever has the room gets the upgrade. */
+  route(roomId: string, upgrade: PendingUpgrade): 'local' | Promise<'local' | 'handed'> {
     if (this.options.migrator.whereabouts(roomId).at === 'here') return 'local';
     if (this.waiting >= (this.options.maxWaiting ?? MAX_WAITING)) {
       upgrade.reject(503, 'too many wait for their rooms; try again');

@@ -21,6 +21,8 @@ export interface WaitingCall {
   endpoint: Endpoint;
   /** Which entry of the mapping's `receive` it is. */
   route?: number;
+  /** Number of the client's request that it answers. */
+  request?: number | undefined;
   contentType: string;
   body: Uint8Array;
 }

@@ -2,7 +2,7 @@
 // socket that is to move makes no further call until it has arrived, or stays.
 import type { Room } from '@colyseus/core';
 import type { CallEvent, Caller, DeadLetters, Endpoint, Reply } from '../calls/index.ts';
-import { asBatonError, BatonError, messageUnrouted, receiveOverflow } from '../errors.ts';
+import { asBatonError, BatonError, messageUnrouted, receiveMissing, receiveOverflow } from '../errors.ts';
 import type { Mapping } from '../mappings/index.ts';
 import { registerMovable, trackOf } from '../migration/index.ts';
 import type { Log } from '../telemetry/index.ts';
@@ -80,8 +80,12 @@ export class Calling {
     if (!busy && due === undefined && !closed) this.activities.delete(room); // many sockets never say anything
   }
 
-  /** A message for the receive endpoint. @param message lent */
-  received(room: HostedSocket, { data, text }: SocketMessage): void {
+  /**
+   * A message for the receive endpoint.
+   * @param message lent
+   * @param request number of the client's request that it is: a call of its own, whose answer is the client's
+   */
+  received(room: HostedSocket, { data, text }: SocketMessage, request?: number): void {
     const { calls: line, mapping } = room;
     if (line.version !== mapping.version) {
       line.flush(false);
@@ -90,11 +94,16 @@ export class Calling {
     const routes = routesOf(mapping.receive ?? []);
     const n = pick(routes, data);
     if (n < 0) {
-      this.report(room, messageUnrouted({ mapping: mapping.name }));
+      const error = mapping.receive
+        ? messageUnrouted({ mapping: mapping.name })
+        : receiveMissing({ mapping: mapping.name });
+      if (request === undefined) this.report(room, error);
+      else room.answer(request, { error });
       return;
     }
     const { entry, criteria } = routes[n]!;
-    if (criteria === undefined) line.push(receiveCall(entry, n, { data: Buffer.from(data), text }));
+    if (criteria === undefined || request !== undefined)
+      line.push({ ...receiveCall(entry, n, { data: Buffer.from(data), text }), request });
     else if (!line.receive(entry, n, criteria, { data, text })) {
       this.overflow(room, `${entry.maxBuffer} bytes`);
       return;
@@ -206,7 +215,7 @@ export class Calling {
 
   /** Never rejects. */
   private async make(room: HostedSocket, activity: Activity, call: WaitingCall): Promise<void> {
-    const { type, endpoint, contentType, body, route } = call;
+    const { type, endpoint, contentType, body, route, request } = call;
     const event = this.event(room, activity, type, contentType, body);
     const since = performance.now();
     if (type !== 'receive') note(room, 'call', type);
@@ -216,19 +225,28 @@ export class Calling {
         ? caller.tell(endpoint, event, closeId(room.roomId))
         : caller.call(endpoint, event));
       noteCall(room, type, since);
-      if (reply) this.answered(room, activity, reply);
+      if (reply) this.answered(room, activity, reply, request);
     } catch (error) {
       noteCall(room, type, since, asBatonError(error).code);
-      await this.failed(error, event, endpoint, route);
-      if (!room.gone) this.report(room, asBatonError(error));
+      if (request === undefined) await this.failed(error, event, endpoint, route);
+      if (!room.gone && request === undefined) this.report(room, asBatonError(error));
+      else if (!room.gone) room.answer(request!, { error: asBatonError(error) }); // it may ask again
     }
     activity.busy = false;
     if (!room.calls.full) room.connection?.resumeReading(Pause.calls);
     this.proceed(room);
   }
 
-  private answered(room: HostedSocket, activity: Activity, reply: Reply): void {
-    if (!activity.closed && !room.gone) this.options.act(room, reply);
+  private answered(room: HostedSocket, activity: Activity, reply: Reply, request?: number): void {
+    if (activity.closed || room.gone) return;
+    if (request === undefined) {
+      this.options.act(room, reply);
+      return;
+    }
+    const { actions, message } = reply;
+    const { send, ...others } = actions;
+    room.answer(request, { value: message ? said(message) : send });
+    this.options.act(room, { actions: others });
   }
 
   private event(
@@ -294,6 +312,10 @@ export class Calling {
     room.say('error', { code, message });
   }
 }
+
+/** What a function said in plain words. */
+export const said = ({ data, text }: SocketMessage): string | Uint8Array =>
+  text ? Buffer.from(data).toString() : data;
 
 /** The same whoever makes it: a host that died in between may have told it already. */
 const closeId = (socketId: string) => `${socketId}-close`;

@@ -22,6 +22,8 @@ export const CloseCode = {
   roomRefused: 4020,
   /** The client said nothing for as long as the mapping allows. */
   idle: 4021,
+  /** Of a client: the connection is of no use to it, and it goes on with another one. */
+  resuming: 4022,
 } as const;
 
 /** Why a socket has closed, as the close function is told. */

@@ -18,7 +18,8 @@ import { SocketQuota, TenantLog, type Tenants, type Tokens } from '../tenants/in
 import type { Arrival, BatonTransport } from '../transport/index.ts';
 import { within } from '../within.ts';
 import { Backlog } from './backlog.ts';
-import { Calling } from './calling.ts';
+import { Beats } from './beats.ts';
+import { Calling, said } from './calling.ts';
 import { closeReason } from './close-codes.ts';
 import { Directory, type SocketQuery } from './directory.ts';
 import { lanesChanged } from './lane.ts';
@@ -27,8 +28,9 @@ import { Opening, type Request } from './opening.ts';
 import { AWAY, Reach } from './reach.ts';
 import { LinkRooms } from './rooms.ts';
 import { type Entry, Roster } from './roster.ts';
-import type { HostedSocket, Player, SocketService } from './service.ts';
+import type { HostedSocket, Player, SocketService, Visit } from './service.ts';
 import { SOCKET_ROOM, SocketRoom } from './socket-room.ts';
+import { SpeakingRoom } from './speaking-room.ts';
 import type { SocketMessage } from './speech.ts';
 import { isTicket, type TakenTicket, Tickets } from './tickets.ts';
 import { note, noteLink, noteMove, PastTimelines, subjectOf, Timeline } from './timeline.ts';
@@ -57,6 +59,8 @@ export interface HostedSocketsOptions {
   accepting(): boolean;
   /** Hands an upgrade over to another host. @returns false when it is still here */
   handOver(arrival: Arrival, host: HostRecord): Promise<boolean>;
+  /** Hands it over to the host of a socket, unless that is this one, or none. */
+  route(socketId: string, arrival: Arrival): 'local' | Promise<'local' | 'handed'>;
   store: Store;
   log: Log;
 }
@@ -99,6 +103,7 @@ export class HostedSockets implements SocketService {
   private readonly backlog: Backlog;
   private readonly pending = new Set<Promise<void>>();
   private readonly past = new PastTimelines();
+  private readonly beats = new Beats((room) => this.local(room.roomId) === room);
 
   constructor(options: HostedSocketsOptions) {
     this.options = options;
@@ -133,6 +138,7 @@ export class HostedSockets implements SocketService {
       ...options,
       authenticate: (request) => this.authenticate(request),
       isMapping: (name) => mappings.isName(name),
+      resumable: (socketId) => this.local(socketId) as SocketRoom | undefined,
       admit: (tenant, make) => this.quota.take(tenant, make),
       expect: (socketId, player) => this.inBackground(this.listed(this.roster.expect(socketId, player))),
       forget: (socketId) => this.inBackground(this.listed(this.roster.remove(socketId))),
@@ -191,7 +197,7 @@ export class HostedSockets implements SocketService {
       get: (tenant, number) => letters.get(tenant, number),
       replay: (tenant, number) => this.calling.replay(tenant, number, (name) => this.mappingOf(tenant, name)),
     };
-    SocketRoom.service = this;
+    SpeakingRoom.service = this;
     registerMovable(SocketRoom);
     keepUnlisted(SocketRoom);
   }
@@ -222,6 +228,7 @@ export class HostedSockets implements SocketService {
 
   async shutdown(): Promise<void> {
     clearInterval(this.idleLooks);
+    this.beats.stop();
     this.inBackground(this.linking.stop());
     this.gathering.stop();
     await this.settled(SHUTDOWN_MS);
@@ -379,7 +386,7 @@ export class HostedSockets implements SocketService {
       this.inBackground(this.listed(this.roster.add(room)));
     }
     if (send !== undefined) room.tell(send);
-    if (message) room.tell(message.text ? Buffer.from(message.data).toString() : message.data);
+    if (message) room.tell(said(message));
   }
 
   private settle(room: HostedSocket, wish: Wish): void {
@@ -394,6 +401,14 @@ export class HostedSockets implements SocketService {
 
   received(room: HostedSocket, message: SocketMessage): void {
     this.calling.received(room, message);
+  }
+
+  asked(room: HostedSocket, message: SocketMessage, request: number): void {
+    this.calling.received(room, message, request);
+  }
+
+  confirmLater(room: HostedSocket): void {
+    this.beats.add(room);
   }
 
   changed(room: HostedSocket, change: 'linked' | 'unlinked', peers: string[]): void {
@@ -458,6 +473,7 @@ export class HostedSockets implements SocketService {
     this.relinked(room);
     this.linkRooms.arrived(room);
     this.calling.arrived(room);
+    if (room.speech === 'baton.resume.v1') this.beats.add(room);
     // it may not have been told meanwhile
     this.inBackground(this.linking.sync(room).catch((error) => this.notLookedUp(room.roomId, error)));
   }
@@ -469,8 +485,12 @@ export class HostedSockets implements SocketService {
 
   returned(room: HostedSocket): void {
     note(room, 'back');
-    for (const peer of room.peers) this.local(peer)?.flush(); // those that waited for it are read again
+    this.eased(room);
     this.tellPeers(room, 'peer-back');
+  }
+
+  eased(room: HostedSocket): void {
+    for (const peer of room.peers) this.local(peer)?.flush(); // those that waited for it are read again
   }
 
   private tellPeers({ roomId, peers }: HostedSocket, event: 'peer-drop' | 'peer-back'): void {
@@ -514,6 +534,7 @@ export class HostedSockets implements SocketService {
   /** A socket keeps the version it was opened with, unless a new one is to be adopted. @returns whether it was */
   private adopt(room: HostedSocket, mapping: Mapping): boolean {
     if (mapping.onUpdate !== 'adopt' || mapping.version <= room.mapping.version) return false;
+    if (room.mapping.forward !== mapping.forward) room.inform('forward', { forward: mapping.forward });
     room.mapping = mapping;
     lanesChanged();
     return true;
@@ -532,6 +553,14 @@ export class HostedSockets implements SocketService {
 
   recall(room: HostedSocket, code: number, reason: string): void {
     this.linkRooms.recall(room, code, reason);
+  }
+
+  holdsSeat(visit: Visit): boolean {
+    return this.linkRooms.holdsSeat(visit);
+  }
+
+  letGo(room: HostedSocket): void {
+    this.linkRooms.letGo(room);
   }
 
   orphaned(room: HostedSocket, code: number): void {

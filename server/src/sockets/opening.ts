@@ -7,17 +7,18 @@ import { BatonError, hostUnreachable, invalidRequest, tokenInvalid } from '../er
 import { trackOf } from '../migration/index.ts';
 import { MAX_NESTING, tooDeep } from '../nesting.ts';
 import type { HostRecord } from '../store/index.ts';
-import type { Log } from '../telemetry/index.ts';
 import { DEFAULT_TENANT } from '../tenants/index.ts';
 import { type Arrival, type PlainClient, ReadyState } from '../transport/index.ts';
-import { CloseCode, notOpened, tokenRefused } from './close-codes.ts';
+import { notOpened, tokenRefused } from './close-codes.ts';
 import { Greetings } from './greetings.ts';
 import { newId } from './ids.ts';
 import { takeSeat } from './plain-seat.ts';
 import { AWAY, type Reach } from './reach.ts';
+import { otherSpoken, RESUME, refuse } from './refusal.ts';
+import { Resuming, type ResumingOptions } from './resuming.ts';
 import type { Player, Seat } from './service.ts';
 import { SOCKET_ROOM, type SocketRoom } from './socket-room.ts';
-import { eventText, PLAIN_SPEECH, type Speech } from './speech.ts';
+import { otherVersion, PLAIN_SPEECH, type Speech } from './speech.ts';
 import type { TakenTicket } from './tickets.ts';
 
 /** Plain WebSocket clients open a socket by an upgrade on this path and the mapping's name. */
@@ -36,9 +37,8 @@ export interface Request {
   token: string | undefined;
 }
 
-export interface OpeningOptions {
+export interface OpeningOptions extends ResumingOptions {
   host: string;
-  log: Log;
   /** @throws BATON_MAPPING_NOT_FOUND, BATON_TOKEN_INVALID, … */
   authenticate(request: Request): Promise<Player>;
   /** Whether the name is that of a mapping, of whichever tenant. */
@@ -63,9 +63,11 @@ export interface OpeningOptions {
 export class Opening {
   private readonly options: OpeningOptions;
   private readonly greetings = new Greetings();
+  private readonly resuming: Resuming;
 
   constructor(options: OpeningOptions) {
     this.options = options;
+    this.resuming = new Resuming(options);
   }
 
   // --- Colyseus clients
@@ -150,11 +152,23 @@ export class Opening {
       arrival.reject(404, `The path is ${SOCKET_PATH}{mapping}.`);
       return;
     }
+    const socketId = arrival.address.searchParams.get('resume');
+    if (socketId !== null) {
+      await this.resuming.take(arrival, socketId);
+      return;
+    }
     if (!this.options.accepting() && arrival.hops < MAX_HOPS) {
       const there = await this.options.place();
       if (there && (await this.options.handOver(arrival, there))) return;
     }
     const protocol = [...arrival.protocols].find((name) => PLAIN_SPEECH.has(name)) ?? '';
+    const other = protocol === '' ? otherVersion(arrival.protocols) : undefined;
+    if (other) {
+      // browsers end a connection for which none of what they offer is chosen
+      const stranger = arrival.accept(newId(), other.protocol);
+      if (stranger) refuse(stranger, RESUME, otherSpoken(other), this.options.log);
+      return;
+    }
     const client = arrival.accept(newId(), protocol, true);
     if (client) await this.open(client, mapping, arrival, (protocol || 'baton.raw.v1') as Speech);
   }
@@ -176,7 +190,7 @@ export class Opening {
       newcomer.flowTo(room);
       await seated;
     } catch (error) {
-      this.refuse(client, speech, error);
+      refuse(client, speech, error, this.options.log);
     } finally {
       newcomer.end();
     }
@@ -206,27 +220,6 @@ export class Opening {
       return room;
     });
   }
-
-  private refuse(client: PlainClient, speech: Speech, error: unknown): void {
-    const { code, name, message } = describe(error);
-    if (!name) this.options.log.debug({ err: error }, 'a socket was not opened');
-    if (speech === 'baton.v1' && name)
-      client.ref.send(eventText('error', { code: name, message }), { binary: false });
-    client.leave(code, name ?? message);
-  }
-}
-
-/** @returns the code of the catalogue, too, unless a function turned the player away with words of its own */
-function describe(error: unknown): { code: number; name?: string; message: string } {
-  if (error instanceof BatonError)
-    return { code: CloseCode.refused, name: error.code, message: error.message };
-  const { code, cause, message } = error as ServerError;
-  if (cause instanceof BatonError) {
-    const failed = code >= 4000 && code < 5000 ? code : CloseCode.refused;
-    return { code: failed, name: cause.code, message: cause.message };
-  }
-  if (code >= 4000 && code < 5000) return { code, message };
-  return { code: CloseCode.openFailed, name: 'BATON_INTERNAL', message: 'The socket could not be opened.' };
 }
 
 /** @throws BATON_INVALID_REQUEST */

@@ -18,8 +18,9 @@ import { BatonClient, type BatonTransport, type Connection, type Lender } from '
 import { CloseCode } from './close-codes.ts';
 import { newId } from './ids.ts';
 import type { Linking } from './links/index.ts';
-import type { HostedSocket } from './service.ts';
+import type { HostedSocket, Visit } from './service.ts';
 import { SOCKET_ROOM } from './socket-room.ts';
+import { entersRooms } from './speech.ts';
 
 /** How long a room that a client wants to enter is looked for. */
 const ENTER_MS = 10_000;
@@ -89,7 +90,7 @@ export class LinkRooms implements Lender {
   private async create(room: HostedSocket, members: HostedSocket[]): Promise<void> {
     const { id: linkId, room: wanted } = room.link!;
     const { name: roomName, options } = wanted!;
-    if (members.some(({ speech }) => speech !== 'colyseus')) throw roomUnsupported({ roomName });
+    if (members.some(({ speech }) => !entersRooms(speech))) throw roomUnsupported({ roomName });
     if (roomName === SOCKET_ROOM || !matchMaker.getRoomClass(roomName))
       throw roomClassMissing({ host: this.options.host, roomName });
     let made: Room;
@@ -230,7 +231,9 @@ export class LinkRooms implements Lender {
   private async takeSeat(room: HostedSocket, there: Room, client: BatonClient): Promise<void> {
     const inner = internals(there);
     const { sessionId } = client;
-    if (!inner._reservedSeats[sessionId]) {
+    const { token } = room.visit!;
+    const held = token !== undefined && this.holdsSeat(room.visit!);
+    if (!held && !inner._reservedSeats[sessionId]) {
       const options = room.link?.room?.options ?? {};
       if (!(await inner._reserveSeat(sessionId, options, { playerId: room.playerId })))
         throw roomFailed({ roomName: there.roomName, reason: 'it is full' });
@@ -241,7 +244,20 @@ export class LinkRooms implements Lender {
       token: null,
       ...(remoteAddress ? { remoteAddress } : {}),
     });
-    await inner._onJoin(client, context, {});
+    const again = { reconnectionToken: token, skipHandshake: true };
+    await inner._onJoin(client, context, held ? (again as { reconnectionToken: string }) : {});
+  }
+
+  holdsSeat({ roomId, sessionId, token }: Visit): boolean {
+    const there = matchMaker.getLocalRoomById(roomId) as Room | undefined;
+    return there !== undefined && internals(there)._reconnections[token ?? '']?.[0] === sessionId;
+  }
+
+  /** Its client has come back on another connection. */
+  letGo(room: HostedSocket): void {
+    const client = this.transport.visits.of(room.roomId);
+    if (client) client.ref.terminate();
+    else this.orphaned(room, LOST);
   }
 
   private turnAway(room: HostedSocket, error: BatonError): void {
@@ -262,9 +278,9 @@ export class LinkRooms implements Lender {
     return true;
   }
 
-  lost(home: string, connection: Connection, code: number): void {
+  lost(home: string, connection: Connection, code: number, token?: string): void {
     const room = this.options.local(home);
-    if (room?.away) room.comeHome(clientOn(room, connection), { code, reason: '' });
+    if (room?.away) room.comeHome(clientOn(room, connection), { code, reason: '', token });
     else if (!room) {
       this.options
         .call(home, 'lost', [code])

@@ -7,6 +7,9 @@ import type { Connection } from '../transport/index.ts';
 import { Absence, wasCut } from './absence.ts';
 import { frameOf } from './speech.ts';
 
+/** Who waits for a room's client to be away. */
+const waiters = new WeakMap<SeatRoom, Set<() => void>>();
+
 export abstract class SeatRoom extends Room {
   override maxClients = 1;
   /** Nothing that its client still says counts. */
@@ -43,9 +46,14 @@ export abstract class SeatRoom extends Room {
     return this.absence !== undefined;
   }
 
-  /** As much waits for its client's return as should. */
+  /** As much waits for its client as should. */
   get crowded(): boolean {
     return this.absence?.full ?? false;
+  }
+
+  /** Whether a connection that closes with this code was lost, and its client may come back. */
+  protected wasCut(code: number | undefined): boolean {
+    return wasCut(code);
   }
 
   /** Of a client that does not say goodbye; onLeave() follows, at once or when the time for coming back has passed. */
@@ -53,7 +61,7 @@ export abstract class SeatRoom extends Room {
     const dropped = client as RoomClient;
     const joined = this.absence !== undefined || dropped._enqueuedMessages === undefined;
     const ms = this.patience();
-    if (this.closing || !joined || !wasCut(code) || !(ms > 0)) {
+    if (this.closing || !joined || !this.wasCut(code) || !(ms > 0)) {
       this.closing = true;
       return;
     }
@@ -62,6 +70,15 @@ export abstract class SeatRoom extends Room {
     this.absence ??= new Absence(client.reconnectionToken);
     this.allowReconnection(client, ms / 1000).catch(() => {});
     if (first) this.dropped();
+    for (const tell of waiters.get(this) ?? []) tell();
+  }
+
+  /** Resolves when its client is away. */
+  protected untilAbsent(): Promise<void> {
+    if (this.absence) return Promise.resolve();
+    const all = waiters.get(this) ?? new Set();
+    waiters.set(this, all);
+    return new Promise<void>((resolve) => all.add(resolve)).finally(() => waiters.delete(this));
   }
 
   override onReconnect(client: Client): void {

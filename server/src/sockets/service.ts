@@ -36,7 +36,12 @@ export interface Visit {
   /** Its seat in that room. */
   sessionId: string;
   state: 'offered' | 'entering' | 'inside';
+  /** Its client has lost its connection in that room: by this it comes back to the seat, if the room holds it. */
+  token?: string;
 }
+
+/** What becomes of a client's request: what a function said, `value` undefined for nothing, or why there is no answer. */
+export type Answer = { value: unknown } | { error: BatonError };
 
 /** A hosted socket as the service sees it; its room. */
 export interface HostedSocket extends LinkedRoom, GatheredRoom, TimedSocket {
@@ -73,6 +78,12 @@ export interface HostedSocket extends LinkedRoom, GatheredRoom, TimedSocket {
   begun(): void;
   /** Tells the client an event of the service. */
   say(event: string, payload: object): void;
+  /** Tells it to a client of baton.resume.v1 only. */
+  inform(event: string, payload: object): void;
+  /** Answers a request of the client. */
+  answer(request: number, answer: Answer): void;
+  /** Something is to be said of the counting of messages, or looked at. @returns whether it is to be asked again */
+  beat(now: number): boolean;
   /** The open function has answered. */
   answered(waits: boolean): void;
   /** Closes it over what its client did. */
@@ -90,8 +101,8 @@ export interface HostedSocket extends LinkedRoom, GatheredRoom, TimedSocket {
   readonly seat: string;
   /** Gives its client's connection away, for the room. */
   depart(): Connection;
-  /** Its client is back, or its connection is closed. @param left how it left the room */
-  comeHome(client: RoomClient, left: { code: number; reason: string }): void;
+  /** Its client is back, or its connection is closed. @param left how it left the room, and how it may go back there */
+  comeHome(client: RoomClient, left: { code: number; reason: string; token?: string | undefined }): void;
   /** Its client cannot enter the room. */
   stayHome(code: number, reason: string): void;
 }
@@ -114,6 +125,12 @@ export interface SocketService {
   wish(room: HostedSocket, wish: Wish): Promise<{ waits: boolean; peers: string[] }>;
   /** Gives the receive function what the client said. @param message lent */
   received(room: HostedSocket, message: SocketMessage): void;
+  /** The same of a request, which is answered. @param message lent */
+  asked(room: HostedSocket, message: SocketMessage, request: number): void;
+  /** The client is to be told before long what was heard of it. */
+  confirmLater(room: HostedSocket): void;
+  /** Less waits for its client than before: those who wait for that are read again. */
+  eased(room: HostedSocket): void;
   /** The socket has peers now, or has lost them. */
   changed(room: HostedSocket, change: 'linked' | 'unlinked', peers: string[]): void;
   local(socketId: string): HostedSocket | undefined;
@@ -121,6 +138,10 @@ export interface SocketService {
   enter(room: HostedSocket): void;
   /** Its client has to come back from the room that it is in. */
   recall(room: HostedSocket, code: number, reason: string): void;
+  /** Whether the room still holds the seat of a client that lost its connection there. */
+  holdsSeat(visit: Visit): boolean;
+  /** The connection of a client that is in a room is to end. */
+  letGo(room: HostedSocket): void;
   /** The connection of a client that is away is lost. */
   orphaned(room: HostedSocket, code: number): void;
 }

@@ -2,7 +2,6 @@
 import { type AuthContext, type Client, ClientState, matchMaker, Room } from '@colyseus/core';
 import { internals, type RoomClient } from '../colyseus/room-internals.ts';
 import {
-  type BatonError,
   heldOverflow,
   messageReserved,
   messageUnknown,
@@ -11,35 +10,22 @@ import {
   socketIdle,
   tooManyMessages,
 } from '../errors.ts';
-import type { Mapping } from '../mappings/index.ts';
-import { runNoLoops } from '../migration/index.ts';
-import { type Connection, ReadyState } from '../transport/index.ts';
+import { runNoLoops, trackOf } from '../migration/index.ts';
 import { Pause, waitFor } from './backpressure.ts';
 import { CallLine } from './call-line.ts';
 import { asServerError, CloseCode } from './close-codes.ts';
-import { ENTER, enteredRoom, isBack, isData, leftFrame, reservedType } from './frames.ts';
+import { isData, reservedType } from './frames.ts';
 import { lanesChanged, openLane } from './lane.ts';
 import { news, type Truth, type Wish } from './links/index.ts';
 import { MessageRate } from './message-rate.ts';
-import { SeatRoom } from './seat-room.ts';
-import type { HostedSocket, Player, Seat, SocketService, Visit } from './service.ts';
-import {
-  eventText,
-  Form,
-  frameOf,
-  fromColyseus,
-  isForService,
-  marked,
-  type Speech,
-  toColyseus,
-  unmarked,
-} from './speech.ts';
+import { Resume } from './resume.ts';
+import type { HostedSocket, Player, Seat } from './service.ts';
+import { controlIn, Form, fromColyseus, hearsEvents, isForService, type Speech, unmarked } from './speech.ts';
 import type { TakenTicket } from './tickets.ts';
+import { VisitingRoom } from './visiting-room.ts';
 
-/** Colyseus' code for whoever leaves by itself. */
-const CONSENTED = 4000;
-const TEXT = { binary: false };
-const BINARY = { binary: true };
+/** Of what a client says about the counting and nothing more: so many times a second. */
+const MAX_POKES = 20;
 
 /** Colyseus' name of the one type of room behind all hosted sockets. */
 export const SOCKET_ROOM = 'baton:socket';
@@ -49,16 +35,9 @@ interface Held {
   form: Form;
 }
 
-export class SocketRoom extends SeatRoom implements HostedSocket {
-  /** Set once per process, before any socket opens. */
-  static service: SocketService;
-
+export class SocketRoom extends VisitingRoom implements HostedSocket {
   override patchRate = null;
-  /** The mapping the socket was opened with, in the version of that time or one it has adopted. */
-  mapping!: Mapping;
-  playerId = '';
   ticket: TakenTicket | undefined;
-  speech: Speech = 'colyseus';
   /** Date.now() ms. */
   openedAt = 0;
   remoteAddress: string | undefined;
@@ -74,24 +53,15 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
   timeline: HostedSocket['timeline'] = undefined;
   readonly calls = new CallLine();
   dismissed: HostedSocket['dismissed'] = undefined;
-  visit: Visit | undefined;
-  invited: string | undefined;
-  seat = '';
-  /** By which its client comes back when its network fails. */
-  seatToken = '';
-  /** Until its client has heard that it is back it speaks to the room that it was in. */
-  strays = false;
-  /** What its client is to hear when it is back. */
-  news: Uint8Array[] = [];
-  newsBytes = 0;
   /** What was not yet passed on, in order. */
   held: Held[] = [];
   heldBytes = 0;
-  /** Bytes for a client that has not confirmed its join yet. */
-  earlyBytes = 0;
   /** The client was told that it speaks to nobody. */
   warned = false;
+  /** Number of the request that the next message of the client is. */
+  asking: number | undefined;
   readonly rate = new MessageRate();
+  readonly pokes = new MessageRate();
 
   constructor() {
     super();
@@ -110,6 +80,7 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
     this.attributes = attributes;
     this.ticket = ticket;
     this.speech = speech;
+    if (speech === 'baton.resume.v1') this.resume = new Resume();
     this.openedAt = Date.now();
     this.remoteAddress = remoteAddress;
   }
@@ -135,11 +106,8 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
     return { name: mapping.name, roomId, sessionId, processId: matchMaker.processId };
   }
 
-  protected patience(): number {
-    return this.speech === 'colyseus' ? this.mapping.reconnectTimeout : 0;
-  }
-
   protected dropped(): void {
+    this.pauseVisit();
     SocketRoom.service.dropped(this);
   }
 
@@ -147,8 +115,10 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
     SocketRoom.service.returned(this);
   }
 
-  protected overflown(): void {
-    this.close(CloseCode.heldOverflow, 'BATON_HELD_OVERFLOW');
+  protected resumed(): void {
+    this.rate.restart(); // it was not silent
+    this.returned();
+    SocketRoom.service.relinked(this); // there may be another room by now
   }
 
   /** A peer has lost its connection, or is back. */
@@ -158,14 +128,7 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
 
   override onMigrated({ from }: { from: string }): void {
     SocketRoom.service.arrived(this, from);
-  }
-
-  get away(): boolean {
-    return this.visit?.state === 'inside';
-  }
-
-  override get gone(): boolean {
-    return this.away ? this.closing : super.gone;
+    this.inform('migrated', { moves: trackOf(this).moves });
   }
 
   get tenant(): string {
@@ -198,36 +161,62 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
   /** @returns whether the frame was data, or is done with; everything else stays Colyseus' business */
   hear(client: RoomClient, frame: Uint8Array, isBinary: boolean): boolean {
     if (this.closing || client.state === ClientState.LEAVING) return true;
-    if (this.strays) {
-      this.strays = !isBack(frame);
+    if (this.strayed(frame, isBinary)) return true;
+    const forService = !isBinary && hearsEvents(this.speech) && isForService(frame);
+    if (forService && this.speech === 'baton.resume.v1') {
+      this.takeControl(frame);
       return true;
     }
     if (!this.withinRate()) return true;
-    if (this.speech !== 'colyseus') this.takePlain(frame, isBinary);
-    else if (isData(frame)) this.takeFrame(frame);
-    else return false;
+    if (this.speech === 'colyseus') {
+      if (!isData(frame)) return false;
+      this.takeFrame(frame);
+    } else if (forService) this.report(messageUnknown());
+    else this.takePlain(frame, isBinary);
     return true;
   }
 
   private takePlain(bytes: Uint8Array, isBinary: boolean): void {
-    if (isBinary) this.take(bytes, Form.binary);
-    else if (this.speech === 'baton.raw.v1') this.take(bytes, Form.text);
-    else if (isForService(bytes)) this.report(messageUnknown());
-    else this.take(unmarked(bytes), Form.text);
+    this.count(bytes);
+    const text = !isBinary;
+    const data = text && hearsEvents(this.speech) ? unmarked(bytes) : bytes;
+    const { asking } = this;
+    this.asking = undefined;
+    if (asking === undefined) this.take(data, text ? Form.text : Form.binary);
+    else SocketRoom.service.asked(this, { data, text }, asking);
+  }
+
+  /** One message more of a client that counts, too. */
+  private count({ length }: Uint8Array): void {
+    const { resume } = this;
+    if (!resume) return;
+    if (resume.hear(length)) this.confirm(resume);
+    else SocketRoom.service.confirmLater(this);
+  }
+
+  /** What serves the counting itself is not counted, nor are the ways into a room and out of it. */
+  private takeControl(bytes: Uint8Array): void {
+    const said = controlIn(bytes);
+    if (said && 'ack' in said) {
+      if (this.acknowledge(said.ack, said.ask ?? false)) return;
+    } else if (said && 'enter' in said) {
+      if (!this.withinRate()) return;
+      if (!this.enter(said.enter)) this.goOn(CloseCode.roomRefused, 'BATON_ROOM_NOT_FOUND');
+      return;
+    } else if (said && 'request' in said && this.asking === undefined) {
+      this.count(bytes);
+      this.asking = said.request;
+      return;
+    }
+    if (!this.withinRate()) return;
+    this.count(bytes);
+    this.report(messageUnknown());
   }
 
   private takeFrame(frame: Uint8Array): void {
     const type = reservedType(frame);
     if (type === undefined) this.take(frame, Form.colyseus);
-    else if (type === ENTER && this.visit) this.enter(frame, this.visit);
     else this.report(messageReserved({ type }));
-  }
-
-  /** One that enters a room which is no longer offered hears of the next one. */
-  private enter(frame: Uint8Array, visit: Visit): void {
-    if (visit.state !== 'offered' || enteredRoom(frame) !== visit.roomId) return;
-    visit.state = 'entering';
-    SocketRoom.service.enter(this);
   }
 
   /** Data, which go where the mapping says. */
@@ -285,6 +274,16 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
     for (const { bytes, form } of this.held.splice(0)) this.pass(company, bytes, form);
   }
 
+  /** Acknowledgements are no messages; those without any news are few. @returns false when it is nonsense */
+  private acknowledge(count: number, ask: boolean): boolean {
+    const { resume } = this;
+    const news = resume?.confirms(count) ?? -1;
+    if (news < 0) return false;
+    if ((news > 0 && !ask) || this.pokes.admits(undefined, MAX_POKES)) this.confirmed(count, ask);
+    else this.end(CloseCode.tooManyMessages, tooManyMessages({ limit: MAX_POKES }));
+    return true;
+  }
+
   private withinRate(): boolean {
     const { maxMessagesPerSecond: limit } = this.mapping;
     if (this.rate.admits(this.connection, limit)) return true;
@@ -301,165 +300,15 @@ export class SocketRoom extends SeatRoom implements HostedSocket {
     this.end(CloseCode.idle, socketIdle({ ms }));
   }
 
-  // --- what the client hears
-
-  /** Data of a peer. @returns whether it can be said to this client */
-  deliver(bytes: Uint8Array, form: Form): boolean {
-    if (this.speech === 'colyseus') {
-      this.frame(form === Form.colyseus ? bytes : toColyseus(bytes, form === Form.text));
-      return true;
-    }
-    if (form === Form.colyseus) {
-      const message = fromColyseus(bytes);
-      if (message) this.plain(message.data, message.text);
-      return message !== undefined;
-    }
-    this.plain(bytes, form === Form.text);
-    return true;
-  }
-
-  /** What a function says: bytes, text or any JSON value. */
-  tell(value: unknown): void {
-    if (this.speech === 'colyseus') {
-      this.message('data', value);
-      return;
-    }
-    const binary = value instanceof Uint8Array;
-    const text = () => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
-    this.plain(binary ? value : text(), !binary);
-  }
-
-  /** The open function has answered. */
-  begun(): void {
-    if (this.speech === 'baton.v1') this.say('open', { socketId: this.roomId, playerId: this.playerId });
-  }
-
-  /** An event of the service. */
-  say(event: string, payload: object): void {
-    if (this.speech === 'colyseus') this.message(event, payload);
-    else if (this.speech === 'baton.v1') this.connection?.send(eventText(event, payload), TEXT);
-  }
-
-  protected override message(type: string, value: unknown): void {
-    if (this.away) this.keepNews(frameOf(type, value));
-    else super.message(type, value);
-  }
-
-  private frame(frame: Uint8Array): void {
-    const { client, absence } = this;
-    if (this.away) this.keepNews(frame);
-    else if (absence) this.keep(frame);
-    if (absence || !client) return;
-    if (client.state === ClientState.JOINED) {
-      client.raw(frame);
-      return;
-    }
-    // Colyseus keeps it until the client has joined, and the frame's memory is only lent
-    this.earlyBytes += frame.length;
-    if (this.earlyBytes <= this.mapping.maxHeld) client.enqueueRaw(Uint8Array.from(frame));
-    else this.end(CloseCode.heldOverflow, heldOverflow({ limit: this.mapping.maxHeld }));
-  }
-
-  /** For a client that is in a room. @param frame lent */
-  private keepNews(frame: Uint8Array): void {
-    this.newsBytes += frame.length;
-    const full = this.newsBytes > this.mapping.maxHeld && this.news.length > 0;
-    if (full) this.forgetNews(); // with them its client would be none the wiser: it is closed
-    this.news.push(Uint8Array.from(frame));
-    if (full) this.end(CloseCode.heldOverflow, heldOverflow({ limit: this.mapping.maxHeld }));
-  }
-
-  private forgetNews(): void {
-    this.news = [];
-    this.newsBytes = 0;
-  }
-
-  private plain(data: Uint8Array, text: boolean): void {
-    if (!text) this.connection?.send(data, BINARY);
-    else this.connection?.send(this.speech === 'baton.v1' ? marked(data) : data, TEXT);
-  }
-
-  private report({ code, message }: BatonError): void {
-    this.say('error', { code, message });
-  }
-
-  end(closeCode: number, error: BatonError): void {
-    this.report(error);
-    this.close(closeCode, error.code);
-  }
-
   dismiss(closeCode: number, reason: string, by: 'function' | 'deleted'): void {
     this.dismissed = by;
     this.close(closeCode, reason);
   }
 
-  private close(closeCode: number, reason: string): void {
+  protected close(closeCode: number, reason: string): void {
     if (this.away) SocketRoom.service.recall(this, closeCode, reason);
     this.dropHeld(); // the answer to the farewell has to be read
     this.dismissClient(closeCode, reason);
-  }
-
-  // --- the room of its link
-
-  depart(): Connection {
-    const { client, visit } = this;
-    const { ref } = client!;
-    const connection = ref as unknown as Connection;
-    visit!.state = 'inside';
-    this.seat = client!.sessionId;
-    this.seatToken = client!.reconnectionToken;
-    connection.off('close', connection.onleave!);
-    connection.removeAllListeners('message');
-    this.clients.delete(client! as never);
-    matchMaker.stats.local.ccu--;
-    return connection;
-  }
-
-  comeHome(client: RoomClient, { code, reason }: { code: number; reason: string }): void {
-    const connection = client.ref as unknown as Connection;
-    this.visit = undefined;
-    client.state = ClientState.JOINED;
-    client.auth = { playerId: this.playerId };
-    client.reconnectionToken = this.seatToken;
-    client._enqueuedMessages = undefined as never;
-    this.clients.push(client);
-    matchMaker.stats.local.ccu++;
-    if (connection.readyState === ReadyState.CLOSED) {
-      this.closing = true; // a client that was in a room does not come back to its socket
-      void internals(this)._onLeave(client, code);
-      return;
-    }
-    connection.onleave = (closeCode) => void internals(this)._onLeave(client, closeCode);
-    connection.once('close', connection.onleave);
-    connection.on('message', (frame: Buffer, isBinary: boolean) =>
-      (internals(this)._onMessage as (...args: unknown[]) => void)(client, frame, isBinary),
-    );
-    this.goOn(client, code, reason);
-  }
-
-  stayHome(code: number, reason: string): void {
-    this.visit = undefined;
-    if (this.client) this.goOn(this.client, code, reason);
-  }
-
-  /** The socket speaks again, and its client hears what it has missed. */
-  private goOn(client: RoomClient, code: number, reason: string): void {
-    this.rate.restart(); // in the room it was not silent
-    this.strays = true;
-    client.raw(leftFrame(code, reason));
-    for (const frame of this.news) client.raw(frame);
-    this.forgetNews();
-    if (!this.closing) SocketRoom.service.relinked(this); // it may have another room by now
-  }
-
-  /** The connection of its client, which is in a room on another host, is lost. */
-  lost(code: number): void {
-    SocketRoom.service.orphaned(this, code);
-  }
-
-  override disconnect(closeCode?: number): Promise<unknown> {
-    if (this.away) SocketRoom.service.recall(this, closeCode ?? CONSENTED, '');
-    return super.disconnect(closeCode);
   }
 
   // --- links

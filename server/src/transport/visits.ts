@@ -8,8 +8,8 @@ import type { Connection } from './connection.ts';
 export interface Lender {
   /** The room is done with its client. @returns false when the home of the connection is not here */
   returned(home: string, client: BatonClient, code: number, reason: string): boolean;
-  /** The connection is closed, and the room knows. */
-  lost(home: string, connection: Connection, code: number): void;
+  /** The connection is closed, and the room knows. @param token by which the room takes its client back, if it does */
+  lost(home: string, connection: Connection, code: number, token?: string): void;
 }
 
 /** What a connection that is closed without a code reports. */
@@ -79,8 +79,9 @@ export class Visits {
 
   closed(connection: Connection, code: number): void {
     const home = connection.home!;
+    const token = this.clients.get(home)?.reconnectionToken;
     this.clients.delete(home);
     connection.lend(undefined);
-    this.lender?.lost(home, connection, code);
+    this.lender?.lost(home, connection, code, token);
   }
 }
