@@ -6,7 +6,10 @@ interface Early {
   lost: number;
 }
 
-/** Listeners by event name. What happens before the first listener for it is there is delivered to it at once. */
+/**
+ * Listeners by event name. What happens before the first listener for it is there is delivered to it at once. What a
+ * listener throws is the game's affair: it is thrown again by itself, and nobody else misses anything.
+ */
 export class Emitter<Events extends { [name: string]: (...args: any[]) => void }> {
   private readonly listeners = new Map<keyof Events, Set<(...args: any[]) => void>>();
   private readonly early = new Map<keyof Events, Early>();
@@ -17,7 +20,7 @@ export class Emitter<Events extends { [name: string]: (...args: any[]) => void }
     this.listeners.set(name, all.add(listener));
     const missed = this.early.get(name);
     this.early.delete(name);
-    for (const args of missed?.events ?? []) listener(...args);
+    for (const args of missed?.events ?? []) call(listener, args);
     if (missed && missed.lost > 0) this.eventsLost(name, missed.lost);
     return () => all.delete(listener);
   }
@@ -25,7 +28,7 @@ export class Emitter<Events extends { [name: string]: (...args: any[]) => void }
   protected emit<Name extends keyof Events>(name: Name, ...args: Parameters<Events[Name]>): void {
     const all = this.listeners.get(name);
     if (all) {
-      for (const listener of [...all]) listener(...args);
+      for (const listener of [...all]) call(listener, args);
       return;
     }
     const early = this.early.get(name) ?? { events: [], lost: 0 };
@@ -36,4 +39,14 @@ export class Emitter<Events extends { [name: string]: (...args: any[]) => void }
 
   /** A listener came so late that the last `count` of the events before it were not kept. */
   protected eventsLost(_name: keyof Events, _count: number): void {}
+}
+
+function call(listener: (...args: any[]) => void, args: unknown[]): void {
+  try {
+    listener(...args);
+  } catch (error) {
+    setTimeout(() => {
+      throw error;
+    });
+  }
 }

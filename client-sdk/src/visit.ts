@@ -1,9 +1,12 @@
-import { Room } from '@colyseus/sdk';
+// The room of linked sockets, on the connection of one of them. `@colyseus/sdk` is loaded when there is a room to enter,
+// so that games without rooms do not carry it.
+import type { Room } from '@colyseus/sdk';
 
 /** What the service says when the peers have got a room. */
 export interface Offer {
   name: string;
   roomId: string;
+  /** The seat in it. */
   sessionId: string;
 }
 
@@ -11,71 +14,72 @@ export interface Offer {
 const CODE = 0x1f;
 const JOIN_ROOM = 10;
 const LEAVE_ROOM = 12;
-/** The service's way of saying that the client is out of the room: this frame, close code and reason. */
-const REASON_AT = 3;
-/** The answer: from here on the client speaks to its socket again. */
-const BACK = Uint8Array.of(LEAVE_ROOM, 1);
-const ENTER = 'enter';
+const LEAVE = Uint8Array.of(LEAVE_ROOM);
 
-/**
- * A room on the connection of a socket. From `enter` on the client says nothing to its socket; the service speaks for
- * the socket until the room's first frame, and again behind its last one.
- */
+type RoomClass = new (name: string) => Room;
+
+/** @throws when there is no such package in the bundle */
+export const loadRoomClass = async (): Promise<RoomClass> =>
+  (await import('@colyseus/sdk')).Room as RoomClass;
+
 export class Visit {
   readonly room: Room;
-  private inside = false;
-  private over = false;
-  /** Gives the connection back before the room is there: the socket has been offered another one. */
-  readonly withdraw: () => void;
+  readonly offer: Offer;
+  /** The room has let the client in. */
+  inside = false;
+  private attached = false;
 
-  /**
-   * @param socket the socket's own room
-   * @param entered the room is there
-   * @param left the connection is the socket's again
-   */
-  constructor(socket: Room, { name, roomId, sessionId }: Offer, entered: () => void, left: () => void) {
-    const { connection } = socket;
-    const { events } = connection;
-    const { onmessage, onclose } = events;
-    const room = new Room(name);
+  /** @param send sends a frame to the room */
+  constructor(RoomOf: RoomClass, offer: Offer, send: (frame: Uint8Array) => void) {
+    this.offer = offer;
+    const room = new RoomOf(offer.name);
     this.room = room;
-    room.roomId = roomId;
-    room.sessionId = sessionId;
-    room.reconnection.enabled = false;
-    room.connection = Object.create(connection, {
-      isOpen: { get: () => !this.over && connection.isOpen },
-      send: { value: (data: Uint8Array) => this.over || connection.send(data) },
-      sendUnreliable: { value: (data: Uint8Array) => this.over || connection.send(data) },
-      close: { value: () => this.over || connection.send(Uint8Array.of(LEAVE_ROOM)) },
-    });
-    this.withdraw = () => {
-      this.over = true;
-      events.onmessage = onmessage;
-      events.onclose = onclose;
+    room.roomId = offer.roomId;
+    room.sessionId = offer.sessionId;
+    const sendIf = (frame: Uint8Array) => {
+      if (this.attached) send(frame);
     };
-    const end = (code: number, reason: string) => {
-      if (this.over) return;
-      this.withdraw();
-      if (this.inside) room.onLeave.invoke(code, reason);
-      left();
+    const isOpen = () => this.attached;
+    const connection = {
+      get isOpen() {
+        return isOpen();
+      },
+      events: {},
+      send: sendIf,
+      sendUnreliable: sendIf,
+      close: () => sendIf(LEAVE),
+      reconnect: () => {}, // the socket does that
     };
-    events.onmessage = (event: MessageEvent) => {
-      const frame = new Uint8Array(event.data);
-      const code = frame[0]! & CODE;
-      if (code === LEAVE_ROOM) {
-        connection.send(BACK);
-        end((frame[1]! << 8) | frame[2]!, new TextDecoder().decode(frame.subarray(REASON_AT)));
-      } else if (this.inside || code === JOIN_ROOM) {
-        room['onMessageCallback'](event);
-        if (this.inside) return;
-        this.inside = true;
-        entered();
-      } else onmessage?.(event);
-    };
-    events.onclose = (event: CloseEvent) => {
-      end(event.code, event.reason);
-      onclose?.(event);
-    };
-    socket.send(ENTER, roomId);
+    room.connection = connection as unknown as Room['connection'];
+    room.reconnection.minUptime = 0;
+  }
+
+  /** The connection is the room's. */
+  attach(): void {
+    this.attached = true;
+  }
+
+  /** A frame of the room. @returns whether the client is in the room by it */
+  frame(data: Uint8Array): boolean {
+    const enters = !this.inside && (data[0]! & CODE) === JOIN_ROOM;
+    if (!this.inside && !enters) return false;
+    this.room['onMessageCallback']({ data } as unknown as MessageEvent);
+    this.inside = true;
+    return enters;
+  }
+
+  /** The connection is lost; the room may hold the seat. */
+  drop(code: number): void {
+    this.attached = false;
+    if (!this.inside) return;
+    this.room.onDrop.invoke(code, '');
+    this.room['handleReconnection'](code, '');
+  }
+
+  /** The client has left. */
+  end(code: number, reason: string): void {
+    this.attached = false;
+    if (this.inside) this.room.onLeave.invoke(code, reason);
+    this.inside = false;
   }
 }

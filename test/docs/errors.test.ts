@@ -1,3 +1,4 @@
+import { clientErrors } from '@baton/client';
 import { expect, test } from '@jest/globals';
 import { catalogue } from '../../server/src/errors.ts';
 import { codeIn, rowsOf } from './markdown.ts';
@@ -7,6 +8,12 @@ test('docs/errors.md lists every code with its status, and no others', () => {
   const raised = [...catalogue].map(([code, { status }]) => [code, status] as const);
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(raised));
   expect(documented).toHaveLength(raised.length);
+});
+
+test('docs/client.md lists every code that the client package finds by itself, and no others', () => {
+  const documented = rowsOf('docs/client.md', 'Errors').map(([code]) => codeIn(code)!);
+  expect(documented).toEqual(Object.keys(clientErrors));
+  expect(documented.filter((code) => catalogue.has(code))).toEqual([]);
 });
 
 test('every code is explained', () => {

@@ -82,6 +82,16 @@ export class Plain {
     this.socket.close();
   }
 
+  /** The network is gone. */
+  terminate(): void {
+    this.socket.terminate();
+  }
+
+  /** All events of a name so far. */
+  all(name: string): any[] {
+    return this.events.filter(({ event }) => event === name);
+  }
+
   /** The first event of a name. */
   async event(name: string): Promise<any> {
     await this.until(() => this.events.some(({ event }) => event === name), `event ${name}`);
@@ -100,7 +110,7 @@ export class Plain {
   }
 
   private get speaks(): boolean {
-    return this.protocol === 'baton.v1';
+    return this.protocol === 'baton.v1' || this.protocol === 'baton.resume.v1';
   }
 
   private heard(data: Buffer, isBinary: boolean): void {

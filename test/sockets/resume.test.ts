@@ -1,0 +1,98 @@
+// baton.resume.v1 as it goes over the wire, to clients that do not do their part.
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { until } from '../support/service.ts';
+import { Plain } from './plain.ts';
+import { World } from './support.ts';
+
+let world: World;
+const opened: Plain[] = [];
+beforeAll(async () => {
+  world = await World.start({ hosts: 1 });
+}, 60_000);
+afterAll(async () => {
+  for (const socket of opened) socket.close();
+  await world?.stop();
+});
+
+async function open(token: string, answer: object = {}, mapping = 'quickly', protocol = 'baton.resume.v1') {
+  const socket = new Plain(world.service.url, mapping, { token, options: { answer }, protocols: [protocol] });
+  opened.push(socket);
+  const { socketId } = await socket.event('open');
+  return Object.assign(socket, { id: socketId as string });
+}
+const say = (socket: Plain, what: object) => socket.sendAsItIs(`\u0001${JSON.stringify(what)}`);
+
+test('its client is told what it needs to come back, and what was heard of it: by number, by time, when it asks', async () => {
+  const one = await open('ann');
+  expect(await one.event('open')).toEqual({
+    event: 'open',
+    socketId: one.id,
+    playerId: 'ann',
+    secret: expect.stringMatching(/^[\w-]{32}$/),
+    resumeMs: 10_000,
+    forward: 'peers',
+  });
+  const acks = async (count: number) => {
+    await until(() => one.all('ack').length >= count, `${count} acks`);
+    return one.all('ack').at(-1).count;
+  };
+  for (let i = 0; i < 32; i++) one.send('x');
+  expect(await acks(1)).toBe(32);
+  one.send('y');
+  expect(await acks(2)).toBe(33);
+  say(one, { ack: 0, ask: true });
+  expect(await acks(3)).toBe(33);
+  const strict = await open('bob', {}, 'strict');
+  expect(await strict.event('open')).toMatchObject({ resumeMs: 0 });
+  say(strict, { ack: 0, ask: true });
+  expect(await strict.event('ack')).toEqual({ event: 'ack', count: 0 });
+});
+
+test('what is not understood is answered; a client that confirms what it never got, or asks all the time, too', async () => {
+  const one = await open('odd');
+  for (const nonsense of [
+    { what: 1 },
+    { ack: -1 },
+    { ack: 9 },
+    { enter: 'x'.repeat(65) },
+    { request: 1, more: 2 },
+    { back: true },
+  ])
+    say(one, nonsense);
+  one.sendAsItIs('\u0001nonsense');
+  await until(() => one.all('error').length === 7, 'errors');
+  expect(new Set(one.all('error').map(({ code }) => code))).toEqual(new Set(['BATON_MESSAGE_UNKNOWN']));
+  say(one, { enter: 'no room' });
+  expect(await one.event('left')).toMatchObject({ code: 4020, reason: 'BATON_ROOM_NOT_FOUND' });
+  say(one, { back: true });
+  for (let i = 0; i < 30; i++) say(one, { ack: 0, ask: true });
+  expect(await one.closed).toEqual({ code: 4016, reason: 'BATON_TOO_MANY_MESSAGES' });
+});
+
+test('a client that confirms nothing holds its peer back, and is closed in the end', async () => {
+  const mute = await open('mute');
+  const writer = await open('writer', { peer: mute.id }, 'quickly', 'baton.v1');
+  await mute.event('linked');
+  const chunk = Buffer.alloc(4_000, 7);
+  const count = 10_000;
+  for (let i = 0; i < count; i++) writer.send(chunk);
+  await until(() => writer.buffered > 0 && writer.settled(), 'the writer to be held back');
+  expect(writer.buffered).toBeGreaterThan(5_000_000);
+  expect(await mute.closed).toEqual({ code: 4013, reason: 'BATON_HELD_OVERFLOW' });
+  await writer.event('peer-left');
+}, 60_000);
+
+test('a silent client is idle, whatever it says of the counting', async () => {
+  const idle = await open('idle', {}, 'silent');
+  const asking = setInterval(() => say(idle, { ack: 0, ask: true }), 100);
+  expect(await idle.closed).toEqual({ code: 4021, reason: 'BATON_SOCKET_IDLE' });
+  clearInterval(asking);
+});
+
+test('one that was never heard of again is not waited for', async () => {
+  const one = await open('ghost');
+  const two = await open('stays', { peer: one.id }, 'quickly', 'baton.v1');
+  await two.event('linked');
+  one.terminate(); // it may never have heard that its socket is open
+  expect(await two.event('peer-left')).toMatchObject({ peer: one.id });
+});
