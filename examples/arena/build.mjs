@@ -13,6 +13,8 @@ export async function buildPages({ minify = true } = {}) {
       outdir: at('./dist'),
       bundle: true,
       format: 'esm',
+      splitting: true,
+      conditions: ['baton-source'],
       target: 'es2023',
       sourcemap: true,
       minify,

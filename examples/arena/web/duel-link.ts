@@ -1,4 +1,4 @@
-import { Client, type Room } from '@colyseus/sdk';
+import { Baton, type BatonSocket } from '@baton/client';
 import type { Said } from './pong.ts';
 import { Sequence } from './sequence.ts';
 
@@ -17,7 +17,7 @@ export interface LinkEvents {
   reconnected(): void;
 }
 
-/** One hosted socket and its link: asks for a socket on the mapping `duel` and relays to whom the service linked it with. */
+/** One hosted socket and its link: opens a socket on the mapping `duel` and talks to whom the service linked it with. */
 export class DuelLink {
   readonly incoming = new Sequence();
   disconnects = 0;
@@ -25,7 +25,7 @@ export class DuelLink {
   /** Round trip to the opponent's page in ms, through the service. */
   roundTrip: number | undefined;
   peer: string | undefined;
-  private room: Room | undefined;
+  private socket: BatonSocket<Sent> | undefined;
   private greeted = false;
   private readonly events: LinkEvents;
 
@@ -34,24 +34,23 @@ export class DuelLink {
   }
 
   get socketId(): string | undefined {
-    return this.room?.roomId;
+    return this.socket?.id;
   }
 
   async open(playerId: string): Promise<void> {
-    const client = new Client(`${location.protocol}//${location.host}`);
-    const room: Room = await client.joinOrCreate('duel', { token: playerId });
-    this.room = room;
-    room.onMessage('linked', ({ peers }: { peers: string[] }) => this.linked(peers[0]!));
-    room.onMessage('peer-left', () => this.end('peer-left'));
-    room.onMessage('data', (message: Sent) => this.receive(message));
-    room.onMessage('error', ({ message }: { message: string }) => this.end('closed', message));
-    room.onMessage('*', (type, message) => console.debug(`${type}`, message));
-    room.onDrop(() => {
+    const baton = new Baton(location.origin);
+    const socket = await baton.open<Sent>('duel', { token: playerId, format: 'json' });
+    this.socket = socket;
+    socket.on('linked', ([peer]) => this.linked(peer!));
+    socket.on('peer-left', () => this.end('peer-left'));
+    socket.on('message', (message) => this.receive(message));
+    socket.on('error', ({ message }) => this.end('closed', message));
+    socket.on('reconnecting', () => {
       this.disconnects++;
       this.events.dropped();
     });
-    room.onReconnect(() => this.events.reconnected());
-    room.onLeave(() => this.end('closed'));
+    socket.on('resumed', () => this.events.reconnected());
+    socket.on('close', () => this.end('closed'));
     this.events.waiting();
   }
 
@@ -65,10 +64,9 @@ export class DuelLink {
   }
 
   close(): void {
-    const { room } = this;
-    this.room = undefined;
-    room?.removeAllListeners();
-    void room?.leave();
+    const { socket } = this;
+    this.socket = undefined;
+    void socket?.close();
   }
 
   private linked(peer: string): void {
@@ -78,7 +76,7 @@ export class DuelLink {
   }
 
   private send(...message: Sent extends [number, ...infer Rest] ? Rest : never): void {
-    if (this.room) this.room.send('data', [++this.sent, ...message]);
+    if (this.socket && !this.socket.closed) this.socket.peer.send([++this.sent, ...message] as Sent);
   }
 
   private receive([n, ...message]: Sent): void {
@@ -92,7 +90,7 @@ export class DuelLink {
   }
 
   private end(why: 'peer-left' | 'closed', detail?: string): void {
-    if (!this.room) return;
+    if (!this.socket) return;
     if (why === 'closed' && !detail) this.disconnects++;
     this.close();
     this.events.ended(why, detail);
