@@ -73,6 +73,20 @@ describe('a plain socket', () => {
     expect(await socket.closed).toEqual({ code: 4003, reason: 'banned' });
   });
 
+  test('that was turned away is no client of its host', async () => {
+    const away = Array.from({ length: 4 }, (_, n) =>
+      open('script', `away-${n}`, { reject: { code: 4003, reason: 'no' } }),
+    );
+    for (const socket of await Promise.all(away)) expect((await socket.closed).code).toBe(4003);
+    const there = await open('script', 'there');
+    await there.event('open');
+    const clients = async () => (await world.service.hosts()).reduce((sum, host) => sum + host.clients, 0);
+    await until(
+      async () => (await clients()) === opened.filter(({ isOpen }) => isOpen).length,
+      'the count is right',
+    );
+  });
+
   test('a path that names no mapping is no WebSocket', async () => {
     const socket = new Plain(world.service.url, '1bad', { token: 'x', protocols: [] });
     await expect(socket.opened).rejects.toThrow();

@@ -23,6 +23,7 @@ export async function takeSeat(room: SocketRoom, client: PlainClient, options: u
   ref.onleave = leaves;
   ref.once('close', leaves);
   room.clients.push(client as never);
+  inner._events.emit('join', client); // it is counted; whether it stays or not, its leaving is, too
   try {
     await room.onJoin(client as never, options);
     if ((client.state as ClientState) === ClientState.LEAVING)
@@ -31,7 +32,6 @@ export async function takeSeat(room: SocketRoom, client: PlainClient, options: u
     await inner._onLeave(client, CloseCode.WITH_ERROR);
     throw error;
   }
-  inner._events.emit('join', client);
   client.state = ClientState.JOINED;
   client._enqueuedMessages = undefined;
   ref.off('close', leaves);
