@@ -100,6 +100,8 @@ export class HostedSockets implements SocketService {
   readonly tenantLog: TenantLog;
   private readonly roster: Roster;
   private idleLooks: NodeJS.Timeout | undefined;
+  /** Sockets that are closed when their clients say nothing for too long. */
+  private readonly watched = new Set<HostedSocket>();
   private readonly backlog: Backlog;
   private readonly pending = new Set<Promise<void>>();
   private readonly past = new PastTimelines();
@@ -329,6 +331,7 @@ export class HostedSockets implements SocketService {
   }
 
   async opened(room: HostedSocket, options: unknown): Promise<void> {
+    this.watchSilence(room);
     note(room, 'opened', this.options.host);
     this.inBackground(this.listed(this.roster.add(room)));
     let reply: Reply;
@@ -469,6 +472,7 @@ export class HostedSockets implements SocketService {
     room.mapping = this.shared(room.mapping);
     const current = this.mappingOf(tenant, name);
     if (current) this.adopt(room, current);
+    this.watchSilence(room);
     this.inBackground(this.listed(this.roster.moved(room, from)));
     this.relinked(room);
     this.linkRooms.arrived(room);
@@ -519,8 +523,15 @@ export class HostedSockets implements SocketService {
 
   private closeIdle(): void {
     const now = Date.now();
-    for (const room of this.own())
-      if (room.mapping.idleTimeout > 0 && this.local(room.roomId)) room.closeIfIdle(now);
+    for (const room of this.watched) {
+      const runs = (matchMaker.getLocalRoomById(room.roomId) as unknown) === room;
+      if (!runs || room.mapping.idleTimeout === 0) this.watched.delete(room);
+      else if (this.local(room.roomId)) (room as SocketRoom).closeIfIdle(now);
+    }
+  }
+
+  private watchSilence(room: HostedSocket): void {
+    if (room.mapping.idleTimeout > 0) this.watched.add(room);
   }
 
   /** A mapping has another version. */
@@ -537,6 +548,7 @@ export class HostedSockets implements SocketService {
     if (room.mapping.forward !== mapping.forward) room.inform('forward', { forward: mapping.forward });
     room.mapping = mapping;
     lanesChanged();
+    this.watchSilence(room);
     return true;
   }
 
