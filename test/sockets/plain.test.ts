@@ -37,6 +37,18 @@ describe('a plain socket', () => {
     expect(JSON.parse(call!.body)).toEqual({ answer: { send: { hello: 'ann' } } });
   });
 
+  test('is where its connection comes from, whatever its headers say', async () => {
+    const headers = { 'X-Real-IP': '192.0.2.1' };
+    const socket = new Plain(world.service.url, 'script', {
+      token: 'liar',
+      headers,
+      protocols: ['baton.v1'],
+    });
+    opened.push(socket);
+    await socket.event('open');
+    expect(world.functions.of('open', 'liar')[0]!.headers['ce-remoteaddress']).toBe('127.0.0.1');
+  });
+
   test('takes its token as sub-protocol, header or query', async () => {
     for (const how of ['protocol', 'header', 'query'] as const) {
       const socket = new Plain(world.service.url, 'script', {

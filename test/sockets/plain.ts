@@ -5,6 +5,7 @@ export interface PlainOptions {
   token: string;
   how?: 'protocol' | 'header' | 'query';
   options?: unknown;
+  headers?: Record<string, string>;
   protocols: string[];
 }
 
@@ -20,11 +21,15 @@ export class Plain {
   private unwritten = 0;
   private wake: (() => void)[] = [];
 
-  constructor(url: string, mapping: string, { token, how = 'query', options, protocols }: PlainOptions) {
+  constructor(
+    url: string,
+    mapping: string,
+    { token, how = 'query', options, protocols, ...more }: PlainOptions,
+  ) {
     const address = new URL(`/v1/socket/${mapping}`, url.replace(/^http/, 'ws'));
     if (options !== undefined) address.searchParams.set('options', JSON.stringify(options));
     if (how === 'query' && token) address.searchParams.set('token', token);
-    const headers = how === 'header' ? { authorization: `Bearer ${token}` } : {};
+    const headers = { ...more.headers, ...(how === 'header' ? { authorization: `Bearer ${token}` } : {}) };
     const offered = how === 'protocol' ? [...protocols, `baton.token.${token}`] : protocols;
     this.socket = new WebSocket(address, offered, { headers });
     this.opened = new Promise((resolve, reject) => {
