@@ -8,6 +8,7 @@ import { formatBytes, formatTable, printResult } from '../output.ts';
 import { withProgress } from '../progress.ts';
 import { ServiceClient } from '../service-client.ts';
 import { bundleFunction } from './bundle.ts';
+import { registerDev } from './dev/index.ts';
 import { type FunctionOptions, withFunctionOptions } from './options.ts';
 import { registerSecrets } from './secrets.ts';
 
@@ -17,14 +18,18 @@ const deployMs = 60_000;
 const followMs = 20_000;
 const FOLLOW_PAUSE_MS = 1_000;
 
-/** `baton function deploy | list | show | rollback | delete | logs | secret`. */
+/** `baton function dev | deploy | list | show | rollback | delete | logs | secret`. */
 export function registerFunctions(program: Command): void {
   const group = program
     .command('function')
-    .description('functions that the service hosts itself: function:NAME')
+    .alias('functions')
+    .description(
+      'functions: run them here while you write them, or let the service host them as function:NAME',
+    )
     .addHelpText(
       'after',
       `${examples(
+        'baton function dev src/duel.ts',
         'baton function deploy src/duel.ts',
         'baton function logs duel --follow',
         'baton function rollback duel',
@@ -32,6 +37,7 @@ export function registerFunctions(program: Command): void {
 
 Every command has --help, and --json for a result that programs read.`,
     );
+  registerDev(group);
   withFunctionOptions(
     group.command('deploy <file>').description('bundle a TypeScript or JavaScript file and run it'),
   )
