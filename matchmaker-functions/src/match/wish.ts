@@ -5,7 +5,7 @@ import type { Player } from './types.ts';
 export interface TicketWish extends Omit<Player, 'id'> {
   /** Those who name the same party stay together; it is complete with so many players. */
   party?: { id: string; size: number };
-  /** For the matchmaker; 4 KiB of JSON at most. */
+  /** For the matchmaker; 4,096 characters of JSON at most. */
   attributes?: Record<string, unknown>;
 }
 
@@ -13,7 +13,7 @@ export interface TicketWish extends Omit<Player, 'id'> {
 export type TicketOf = (event: SocketEvent) => TicketWish | Rejection | Promise<TicketWish | Rejection>;
 export type Rejection = Required<Pick<OpenAnswer, 'reject'>>;
 
-const MAX_ATTRIBUTES_BYTES = 4_096;
+const MAX_ATTRIBUTES_CHARACTERS = 4_096;
 const MAX_NAMES = 32;
 const MAX_NAME = 128;
 /** Sockets of one link. */
@@ -50,8 +50,8 @@ export function checkWish(wish: TicketWish): TicketWish {
     !(isName(party.id) && Number.isInteger(party.size) && party.size >= 1 && party.size <= MAX_PLAYERS)
   )
     wrong('party', `{ id, size }, size from 1 to ${MAX_PLAYERS}`);
-  if (JSON.stringify(attributes).length > MAX_ATTRIBUTES_BYTES)
-    wrong('attributes', `an object of ${MAX_ATTRIBUTES_BYTES} characters of JSON at most`);
+  if (JSON.stringify(attributes).length > MAX_ATTRIBUTES_CHARACTERS)
+    wrong('attributes', `an object of ${MAX_ATTRIBUTES_CHARACTERS} characters of JSON at most`);
   return wish;
 }
 
