@@ -323,7 +323,9 @@ describe('backfill', () => {
     fc.assert(
       fc.property(
         fc.array(fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 2, maxLength: 2 }), { maxLength: 5 }),
-        fc.array(wanted, { maxLength: 20 }),
+        fc.array(fc.record({ size: fc.integer({ min: 1, max: 3 }), mu: fc.integer({ min: 18, max: 32 }) }), {
+          maxLength: 20,
+        }),
         (free, coming) => {
           const open = free.map((places) => running(places));
           const waiting = coming.map((each) => ticket(1, each));

@@ -74,8 +74,8 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
-  await service?.stop();
   await Promise.all([first?.kill(), second?.kill()]);
+  await service?.stop();
   await redis?.stop();
 });
 

@@ -59,6 +59,7 @@ describe.each(kinds)('a pool %s', (_kind, open) => {
         id,
         queue: 'duel',
         players: [{ id: `player-${id}` }],
+        sockets: [id],
         createdAt: 1_000_001 + i,
         attributes: { mode: 'ranked' },
       })),
