@@ -33,23 +33,34 @@ export function teams(options: TeamOptions): Matchmaker {
     interval,
     match(waiting, now) {
       const matches: Match[] = [];
-      let free = waiting.filter(({ players }) => players.length <= size);
-      const taken = new Set<Ticket>();
+      const free = waiting
+        .filter(({ players }) => players.length <= size)
+        .map((ticket): Free => ({ ticket, rating: ratingOf(ticket) }));
       for (const first of free) {
-        if (taken.has(first)) continue;
-        const near = gap ? within(free, first, widthFor(gap, first, now)) : free;
-        const sides = fill(first, near.slice(0, CANDIDATES * size * count), emptyTeams(count, size), suits);
+        if (first.taken) continue;
+        const width = gap ? widthFor(gap, first.ticket, now) : Infinity;
+        const sides = fill(
+          near(free, first, width, CANDIDATES * size * count),
+          emptyTeams(count, size),
+          suits,
+        );
         // Without a gap there was the same choice for all.
         if (!sides && !gap) break;
         if (!sides) continue;
-        balance(sides, suits);
-        for (const ticket of sides.flat()) taken.add(ticket);
-        free = free.filter((ticket) => !taken.has(ticket));
-        matches.push({ teams: sides, ...(roles ? { roles: rolesOf(sides, roles) } : {}) });
+        const made = sides.map((side) => side.map(({ ticket }) => ticket));
+        for (const each of sides.flat()) each.taken = true;
+        balance(made, suits);
+        matches.push({ teams: made, ...(roles ? { roles: rolesOf(made, roles) } : {}) });
       }
       return matches;
     },
   };
+}
+
+interface Free {
+  ticket: Ticket;
+  rating: number;
+  taken?: true;
 }
 
 type Suits = (tickets: readonly Ticket[]) => boolean;
@@ -58,27 +69,30 @@ const playersOf = (tickets: readonly Ticket[]) => tickets.flatMap(({ players }) 
 const strengthOf = (tickets: readonly Ticket[]) =>
   tickets.reduce((sum, ticket) => sum + ratingOf(ticket) * ticket.players.length, 0);
 
-function within(free: readonly Ticket[], first: Ticket, width: number): Ticket[] {
-  const rating = ratingOf(first);
-  return free.filter((ticket) => Math.abs(ratingOf(ticket) - rating) <= width);
+/** `first`, and who is near to it in rating, longest waiting first. */
+function near(free: readonly Free[], first: Free, width: number, most: number): Free[] {
+  const found = [first];
+  for (const each of free) {
+    if (found.length > most) break;
+    if (!each.taken && each !== first && Math.abs(each.rating - first.rating) <= width) found.push(each);
+  }
+  return found;
 }
 
-/** Full teams with `first` in one of them, or undefined. */
-function fill(
-  first: Ticket,
-  candidates: readonly Ticket[],
-  sides: Team[],
-  suits: Suits,
-): Ticket[][] | undefined {
-  let missing = sides.reduce((sum, { free }) => sum + free, 0);
-  for (const ticket of [first, ...candidates.filter((each) => each !== first)]) {
+/** Full teams, or undefined; the first candidate is in one of them. */
+function fill(candidates: readonly Free[], teams: readonly Team[], suits: Suits): Free[][] | undefined {
+  const sides = teams.map((team): { team: Team; members: Free[] } => ({ team, members: [] }));
+  let missing = teams.reduce((sum, { free }) => sum + free, 0);
+  for (const each of candidates) {
+    const { ticket } = each;
     const side = sides.find(
-      ({ free, tickets }) => free >= ticket.players.length && suits([...tickets, ticket]),
+      ({ team }) => team.free >= ticket.players.length && suits([...team.tickets, ticket]),
     );
     if (!side) continue;
-    putInto(side, ticket);
+    putInto(side.team, ticket);
+    side.members.push(each);
     missing -= ticket.players.length;
-    if (missing === 0) return sides.map(({ tickets }) => tickets);
+    if (missing === 0) return sides.map(({ members }) => members);
   }
   return undefined;
 }
