@@ -306,6 +306,27 @@ describe('a ready check', () => {
       expect(await players.say('a', text)).toBe(`you said ${text}`);
   });
 
+  test('and so is what looks like an answer, of those who play', async () => {
+    const match = players.asked('a');
+    await accept('a');
+    await accept('b');
+    await until(async () => (await stateOf('a')) === 'matched', 'a to be matched');
+    expect(await accept('a', match)).toBe(`you said {"accept":"${match}"}`);
+    expect(await decline('a')).toBe(`you said {"decline":"${match}"}`);
+    expect(players.peers('a')).toEqual(['b']);
+  });
+
+  test('nobody is out who could not be asked', async () => {
+    service.fail = (what, socketId) => (what === 'send' && socketId === 'd' ? 'unreachable' : undefined);
+    for (const id of ['c', 'd']) await players.open(id);
+    await until(() => players.heard('c').length > 0, 'c to be asked');
+    await until(async () => (await waiting()).length > 0, 'both to wait again');
+    clock += 20_000;
+    service.fail = () => undefined;
+    await until(() => players.asked('d') !== undefined, 'd to be asked as well');
+    expect(service.closed.has('c') || service.closed.has('d')).toBe(false);
+  });
+
   test('a match that somebody else is asked about cannot be answered', async () => {
     await players.open('c');
     const theirs = players.asked('a');

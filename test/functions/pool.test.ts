@@ -1,7 +1,8 @@
 import { type Claim, type Entering, memoryPool, type Ticket, type TicketPool } from '@baton/functions';
 import { redisPool } from '@baton/functions/redis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { RedisServer } from '../support/redis.ts';
+import { until } from '../support/service.ts';
 
 let redis: RedisServer;
 beforeAll(async () => {
@@ -330,3 +331,42 @@ describe.each(kinds)('a pool %s', (_kind, open) => {
 test('a Redis that is not there is an error at once', async () => {
   await expect(redisPool({ url: 'redis://127.0.0.1:9' })).rejects.toMatchObject({ code: 'ECONNREFUSED' });
 });
+
+test('while Redis is away steps fail soon; when it is back the pool goes on', async () => {
+  const server = await RedisServer.start();
+  const logged = jest.spyOn(console, 'error').mockImplementation(() => {});
+  const pool = await redisPool({ url: server.url, timeout: 500 });
+  try {
+    const enter = (id: string) =>
+      pool.enter({ socketId: id, tenant: 'studio', queue: 'duel', player: { id } });
+    await enter('a');
+    process.kill(server.pid, 'SIGSTOP');
+    await expect(enter('b')).rejects.toThrow('did not answer within 500 ms');
+    process.kill(server.pid, 'SIGCONT');
+    await until(
+      () =>
+        enter('b').then(
+          () => true,
+          () => false,
+        ),
+      'it to answer again',
+    );
+    expect((await pool.waiting()).map(({ id }) => id)).toEqual(['a', 'b']);
+    await server.stop();
+    await expect(enter('c')).rejects.toThrow();
+    await server.start();
+    await until(
+      () =>
+        enter('c').then(
+          () => true,
+          () => false,
+        ),
+      'the connection to be made anew',
+    );
+    expect((await pool.waiting()).map(({ id }) => id)).toEqual(['c']);
+  } finally {
+    await pool.close();
+    await server.stop();
+    logged.mockRestore();
+  }
+}, 30_000);

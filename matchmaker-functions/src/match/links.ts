@@ -71,18 +71,16 @@ export class Links {
     this.#released(expected || out.length > 0 ? undefined : error);
   }
 
-  /** @returns those who were not there to hear it */
-  async tell(sockets: readonly string[], message: MatchMessage): Promise<string[]> {
-    const gone: string[] = [];
-    const sent = sockets.map((socketId) =>
-      this.#service.send(socketId, message).catch((error: unknown) => {
-        if (!isGone(error)) throw error;
-        gone.push(socketId);
-      }),
-    );
-    const failed = (await Promise.allSettled(sent)).find(({ status }) => status === 'rejected');
-    if (failed) this.#released((failed as PromiseRejectedResult).reason);
-    return gone;
+  /** @returns who is not there any more, and whether others did not hear it either */
+  async tell(
+    sockets: readonly string[],
+    message: MatchMessage,
+  ): Promise<{ gone: string[]; unheard: boolean }> {
+    const sent = await Promise.allSettled(sockets.map((socketId) => this.#service.send(socketId, message)));
+    const errors = sent.map((result) => (result.status === 'rejected' ? result.reason : undefined));
+    const failure = errors.find((error) => error !== undefined && !isGone(error));
+    if (failure !== undefined) this.#released(failure);
+    return { gone: sockets.filter((_, i) => isGone(errors[i])), unheard: failure !== undefined };
   }
 
   async #make(match: PooledMatch): Promise<void> {

@@ -120,7 +120,8 @@ class Process {
     }
     for (const left of entered.replaced) this.#replaced(left);
     if (entered.known && entered.ticket.state !== 'searching') return repeated(entered, socketId);
-    await this.#look();
+    // with a service it is a matter of the ticks
+    if (!this.#links) await this.#look();
     if (this.#answersAtOnce()) return this.#rounds.answer(entered.ticket.id, socketId);
     if (this.#interval === 0) this.#roundSoon(0);
     return {};
@@ -128,7 +129,9 @@ class Process {
 
   async receive(event: ReceiveEvent): Promise<Answer> {
     const answer = this.#options.accept && readAnswer(event.text);
-    if (!answer) return this.#options.receive?.(event);
+    const ticket = answer && (await this.pool.get(event.socketId));
+    // Who plays may say such things, too.
+    if (!answer || ticket?.state === 'matched') return this.#options.receive?.(event);
     if (answer.accepts) return this.#accepted(event.socketId, answer.match);
     await this.#declined(event.socketId, answer.match);
     return undefined;
@@ -168,8 +171,10 @@ class Process {
   async #ask(match: PooledMatch): Promise<void> {
     const sockets = socketsOf(match);
     const message = { match: match.id, players: sockets.length, within: this.#options.accept!.within };
-    const gone = await this.#links!.tell(sockets, { event: 'match-found', ...message });
+    const { gone, unheard } = await this.#links!.tell(sockets, { event: 'match-found', ...message });
     if (gone.length > 0) await this.#callOff(match, gone, 'left');
+    // Nobody is to be punished for not accepting what he has not heard of.
+    else if (unheard) await this.pool.release(match.id, []);
   }
 
   async #accepted(socketId: string, matchId: string): Promise<Answer> {
@@ -180,7 +185,7 @@ class Process {
 
   async #declined(socketId: string, matchId: string): Promise<void> {
     const ticket = await this.pool.get(socketId);
-    if (ticket?.match !== matchId || ticket.state === 'matched') return;
+    if (ticket?.match !== matchId) return;
     const left = await this.pool.leave(socketId);
     if (!left) return;
     this.#close([socketId], CLOSES.notAccepted);
@@ -254,7 +259,11 @@ class Process {
     this.#looked = now;
     const { tickets, matches } = await this.pool.due();
     for (const { id } of tickets) this.#timedOut(await this.pool.timeOut(id));
-    for (const match of matches) if (await this.pool.extend(match, now + LINK_MS)) await this.#overdue(match);
+    const overdue = matches.map(async (match) => {
+      if (await this.pool.extend(match, now + LINK_MS)) await this.#overdue(match);
+    });
+    for (const result of await Promise.allSettled(overdue))
+      if (result.status === 'rejected') this.#failed(result.reason);
   }
 
   #timedOut(sockets: readonly string[]): void {

@@ -9,6 +9,9 @@ import { MAX_PLAYERS } from './wish.ts';
 /** An open call was answered with a match; so long its link may take before somebody looks whether it came about. */
 const ANSWER_MS = 10_000;
 
+/** Steps of the pool that do not wait for each other. */
+const CLAIMS_AT_ONCE = 64;
+
 export interface RoundOptions {
   pool: TicketPool;
   matchmaker: Matchmaker;
@@ -65,11 +68,13 @@ export class Rounds {
     const { pool, matchmaker } = this.#options;
     for (const tickets of groupBy(await pool.waiting(), ({ queue }) => queue).values()) {
       const byId = new Map(tickets.map((ticket) => [ticket.id, ticket]));
-      for (const match of matchmaker.match(tickets, pool.now())) {
+      const matches = matchmaker.match(tickets, pool.now()).filter((match) => {
         const wrong = whatIsWrong(match, byId);
         if (wrong) this.#options.failed(new Error(`the matchmaker's match is not made: ${wrong}`));
-        else await this.#claim(match, byId);
-      }
+        return !wrong;
+      });
+      for (let i = 0; i < matches.length; i += CLAIMS_AT_ONCE)
+        await Promise.all(matches.slice(i, i + CLAIMS_AT_ONCE).map((match) => this.#claim(match, byId)));
     }
   }
 
