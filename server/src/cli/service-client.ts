@@ -61,11 +61,11 @@ const unsent = new Set([
 /** The control API of a running service, as its command line uses it. Failures are the service's own errors. */
 export class ServiceClient {
   readonly url: string;
-  readonly token: string;
+  readonly #token: string;
 
   constructor(url: string, token: string) {
     this.url = url.replace(/\/+$/, '');
-    this.token = token;
+    this.#token = token;
   }
 
   /** For another process that talks to the same service. */
@@ -142,7 +142,7 @@ export class ServiceClient {
       const response = await request(this.url + path, {
         method,
         headers: {
-          authorization: `Bearer ${this.token}`,
+          authorization: `Bearer ${this.#token}`,
           ...(tenant === undefined ? {} : { 'baton-tenant': tenant }),
           ...(body === undefined ? {} : { 'content-type': raw ? body.type : 'application/json' }),
         },
