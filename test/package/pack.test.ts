@@ -1,7 +1,7 @@
 // What npm would publish, installed in an empty folder, runs a TypeScript app that was never built, and the tutorial.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -142,6 +142,19 @@ test('`npx baton function deploy` runs a function', async () => {
     version: 1,
     state: 'running',
   });
+}, 90_000);
+
+test('`npx baton simulate` tries a matchmaker and writes its report', async () => {
+  const lines = [
+    "import type { Matchmaker } from '@baton/functions';",
+    'export default {',
+    '  match: ([a, b]) => (a && b ? [{ teams: [[a], [b]] }] : []),',
+    '} satisfies Matchmaker;',
+  ];
+  await writeFile(join(folder, 'matchmaker.ts'), lines.join('\n'));
+  const result = await baton('simulate', 'matchmaker.ts', '--players', '10', '--html', 'report.html');
+  expect(result.results).toEqual([expect.objectContaining({ matchmaker: 'matchmaker.ts' })]);
+  expect(await readFile(join(folder, 'report.html'), 'utf8')).toContain('uPlot');
 }, 90_000);
 
 test('`npx baton bots` brings the SDK it needs', async () => {
