@@ -10,12 +10,14 @@ const mostBars = 60;
 /** What a run shows while it goes on: a live view on a terminal, its faults elsewhere. */
 export class BotsView implements Progress {
   readonly #title: string;
+  readonly #out: NodeJS.WriteStream;
   readonly #view: LiveView | undefined;
   #phase = '';
 
-  constructor(title: string) {
+  constructor(title: string, out: NodeJS.WriteStream = process.stderr) {
     this.#title = title;
-    if (process.stderr.isTTY) this.#view = new LiveView(process.stderr);
+    this.#out = out;
+    if (out.isTTY) this.#view = new LiveView(out);
   }
 
   phase(text: string): void {
@@ -25,7 +27,7 @@ export class BotsView implements Progress {
 
   fault(text: string): void {
     if (this.#view) this.#view.line(`baton: ${text}`);
-    else process.stderr.write(`baton: ${text}\n`);
+    else this.#out.write(`baton: ${text}\n`);
   }
 
   second(course: Course, moves: Moves): void {
