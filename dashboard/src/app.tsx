@@ -91,11 +91,13 @@ function Signed({ model }: { model: Model }) {
   const Show = view?.show;
   return (
     <Act.Provider value={setAction}>
-      <button type="button" className="skip" onClick={() => main.current?.querySelector('h1')?.focus()}>
-        Skip to content
-      </button>
       <div className="frame">
-        <Sidebar model={model} views={views} current={view?.id} />
+        <Sidebar
+          model={model}
+          views={views}
+          current={view?.id}
+          onSkip={() => main.current?.querySelector('h1')?.focus()}
+        />
         <div className="column">
           <Lost model={model} />
           <main ref={main} id="main" className={model.connection.state === 'lost' && known ? 'stale' : ''}>
@@ -120,10 +122,23 @@ function Signed({ model }: { model: Model }) {
   );
 }
 
-function Sidebar({ model, views, current }: { model: Model; views: View[]; current: string | undefined }) {
+function Sidebar({
+  model,
+  views,
+  current,
+  onSkip,
+}: {
+  model: Model;
+  views: View[];
+  current: string | undefined;
+  onSkip: () => void;
+}) {
   const { you, session, tenants } = model;
   return (
-    <div className="sidebar">
+    <header className="sidebar">
+      <button type="button" className="skip" onClick={onSkip}>
+        Skip to content
+      </button>
       <div className="brand">
         <svg viewBox="0 0 32 32" aria-hidden="true" className="logo">
           <rect width="32" height="32" rx="7" />
@@ -187,7 +202,7 @@ function Sidebar({ model, views, current }: { model: Model; views: View[]; curre
           </button>
         </div>
       </div>
-    </div>
+    </header>
   );
 }
 

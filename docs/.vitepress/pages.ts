@@ -13,7 +13,7 @@ export const groups: Group[] = [
     pages: ['sockets', 'links', 'rooms', 'functions', 'simulator', 'tenants', 'conformance'],
   },
   { text: 'Live rooms', pages: ['architecture', 'migration', 'transport', 'handoff', 'store'] },
-  { text: 'Running it', pages: ['deploying', 'production', 'bots', 'benchmarks', 'security'] },
+  { text: 'Running it', pages: ['dashboard', 'deploying', 'production', 'bots', 'benchmarks', 'security'] },
   {
     text: 'Reference',
     pages: ['cli', 'control-api', 'errors', 'limits', 'metrics', 'compatibility'],

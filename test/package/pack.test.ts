@@ -99,6 +99,14 @@ test('`npx baton start app.config.ts` serves the app', async () => {
   await Promise.race([exited, answering(port, AbortSignal.any([gone.signal, AbortSignal.timeout(60_000)]))]);
 }, 90_000);
 
+test('it brings along the dashboard, with the licenses of what is in it', async () => {
+  const page = await (await fetch(`http://127.0.0.1:${port}/dashboard/`)).text();
+  const [, script] = /src="\.\/(assets\/[\w-]+\.js)"/.exec(page)!;
+  expect((await fetch(`http://127.0.0.1:${port}/dashboard/${script}`)).status).toBe(200);
+  const shipped = await readdir(join(folder, 'node_modules/@baton/server/dist/dashboard/page'));
+  expect(shipped.sort()).toEqual(['LICENSES.md', 'assets', 'index.html']);
+});
+
 test('it brings along what the page of its control API is made of, and nothing that reports to its makers', async () => {
   for (const file of ['', 'swagger-ui-bundle.js', 'swagger-ui.css'])
     expect([file, (await fetch(`http://127.0.0.1:${port}/v1/docs/${file}`)).status]).toEqual([file, 200]);

@@ -1,6 +1,7 @@
 // `/dashboard/`: the page, as `dashboard/` builds it. It is one document that asks this origin alone for anything, and
 // what it shows comes over the control API with the key that is given to it: here is nothing secret.
 import { existsSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express, { type RequestHandler, type Router } from 'express';
@@ -16,7 +17,10 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-const NOT_BUILT = 'The dashboard is not built. In a checkout: node dashboard/build.mjs\n';
+/** Names of files change with what is in them. */
+const FOR_EVER = 'public, max-age=31536000, immutable';
+
+const NOT_BUILT = 'The dashboard is not built. In a checkout: npm run dashboard\n';
 
 const protect: RequestHandler = (_request, response, next) => {
   response.set({
@@ -49,10 +53,9 @@ export function dashboardPage(folder: string = builtPage()): Router {
     if (!existsSync(file)) return response.status(503).type('text').send(NOT_BUILT);
     response.set('Cache-Control', 'no-cache').sendFile(file, { cacheControl: false, dotfiles: 'allow' });
   });
-  router.use(
-    '/assets',
-    express.static(path.join(folder, 'assets'), { index: false, immutable: true, maxAge: '1y' }),
-  );
+  // the control API has said no-store already, which express.static would leave
+  const setHeaders = (response: ServerResponse) => void response.setHeader('Cache-Control', FOR_EVER);
+  router.use('/assets', express.static(path.join(folder, 'assets'), { index: false, setHeaders }));
   router.use((_request, response) => void response.status(404).type('text').send('There is no such page.\n'));
   return router;
 }
