@@ -3,6 +3,7 @@
 // `npm run build`; a build takes about a second.
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -39,9 +40,13 @@ function digest() {
 export async function buildDashboard() {
   const sources = digest();
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return false;
+  // whatever it is where this is called: React has another build for each
+  const { NODE_ENV } = process.env;
+  process.env.NODE_ENV = 'production';
   const { build } = await import('vite');
   // beside it first: whoever looks meanwhile sees the old page or the new one, whole
   const outDir = mkdtempSync(join(root, 'dist-'));
+  chmodSync(outDir, 0o755); // whoever installs it is not always who runs it
   try {
     await build({
       root,
@@ -56,6 +61,9 @@ export async function buildDashboard() {
     rmSync(outDir, { recursive: true, force: true });
     // another build may have come first
     if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== sources) throw error;
+  } finally {
+    if (NODE_ENV === undefined) delete process.env.NODE_ENV;
+    else process.env.NODE_ENV = NODE_ENV;
   }
   return true;
 }

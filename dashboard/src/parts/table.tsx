@@ -37,6 +37,7 @@ export function Table<Row>({ label, columns, rows, rowKey, sorted = '', empty }:
   const body = useRef<HTMLDivElement>(null);
   const focusing = useRef(false);
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what columns show changes each second, not what they sort by
   const list = useMemo(() => {
     const by = columns.find(({ id }) => id === order.by)?.sort;
     if (!by) return rows;
@@ -44,7 +45,7 @@ export function Table<Row>({ label, columns, rows, rowKey, sorted = '', empty }:
     keyed.sort(([a], [b]) => (a === b ? 0 : a < b ? -1 : 1));
     if (order.down) keyed.reverse();
     return keyed.map(([, row]) => row);
-  }, [rows, columns, order]);
+  }, [rows, order]);
 
   useEffect(() => {
     const element = body.current;
