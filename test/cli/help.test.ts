@@ -46,7 +46,7 @@ describe('help', () => {
   test.each(program.commands.map((command) => command.name()))('of %s has examples', async (name) => {
     const { code, stdout, stderr } = await baton([name, '--help']);
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toContain(`Usage: baton ${name} [options]`);
+    expect(stdout).toMatch(new RegExp(`^Usage: baton ${name}(\\|\\w+)? \\[options\\]`, 'm'));
     expect(stdout).toContain(`$ baton ${name}`);
     expect(stdout).toContain('--json');
   });
@@ -54,7 +54,8 @@ describe('help', () => {
   test('of the whole lists the commands and exit codes', async () => {
     const { code, stdout } = await baton(['--help']);
     expect(code).toBe(0);
-    for (const command of program.commands) expect(stdout).toContain(`\n  ${command.name()} `);
+    for (const command of program.commands)
+      expect(stdout).toMatch(new RegExp(`^  ${command.name()}[ |]`, 'm'));
     expect(stdout).toContain('Exit codes');
   });
 

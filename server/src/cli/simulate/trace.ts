@@ -12,6 +12,12 @@ const NEEDED = ['time', 'player'];
 
 type Row = Partial<Record<(typeof COLUMNS)[number], string>>;
 
+/** As csv-parse gives it with `info`. */
+interface CsvRecord {
+  record: string[];
+  info: { lines: number };
+}
+
 interface Line {
   line: number;
   at: number;
@@ -73,8 +79,9 @@ function recordsOf(file: string, invalid: (line: number, reason: string) => Erro
       skip_empty_lines: true,
       trim: true,
     } as const;
-    const records = parse(text, options) as unknown as { record: string[]; info: { lines: number } }[];
-    return records.map(({ record, info }) => ({ cells: record, line: info.lines }));
+    // with `info`; its types know of the rows alone
+    const records: unknown = parse(text, options);
+    return (records as CsvRecord[]).map(({ record, info }) => ({ cells: record, line: info.lines }));
   } catch (error) {
     const { lines = 1, message } = error as CsvError & { lines?: number };
     throw invalid(lines, message);
