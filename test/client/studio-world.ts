@@ -72,6 +72,7 @@ export class ClientWorld {
     const one = await this.player(`${name}-1`, mapping, {}, options);
     const two = await this.player(`${name}-2`, mapping, { peer: one.socket.id, ...answer }, options);
     await until(() => one.socket.peers.length + two.socket.peers.length === 2, `${name} to be linked`);
+    await until(async () => (await this.hostOf(one)) === (await this.hostOf(two)), `${name} to be together`);
     return [one, two];
   }
 
