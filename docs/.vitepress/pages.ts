@@ -10,7 +10,17 @@ export const groups: Group[] = [
   { text: 'Begin', pages: ['index', 'tutorial', 'colyseus', 'faq'] },
   {
     text: 'Hosted sockets',
-    pages: ['sockets', 'links', 'rooms', 'functions', 'simulator', 'tenants', 'conformance'],
+    pages: [
+      'sockets',
+      'client',
+      'coming-from',
+      'links',
+      'rooms',
+      'functions',
+      'simulator',
+      'tenants',
+      'conformance',
+    ],
   },
   { text: 'Live rooms', pages: ['architecture', 'migration', 'transport', 'handoff', 'store'] },
   { text: 'Running it', pages: ['dashboard', 'deploying', 'production', 'bots', 'benchmarks', 'security'] },
