@@ -76,6 +76,8 @@ test('a socket’s timeline goes along with it, to its close and beyond', async 
   room.reconnection.minUptime = 0;
   const peer = await world.open('duel', 'berta', { peer: room.roomId });
   await until(async () => (await eventsOf(room.roomId)).includes('linked'), 'the link');
+  const hostOf = async (id: string) => (await world.service.room(id))?.host;
+  await until(async () => (await hostOf(peer)) === (await hostOf(room.roomId)), 'them to be together');
   const moved = await world.service.moveAway(room.roomId);
   network.cut();
   await until(async () => (await eventsOf(room.roomId)).includes('back'), 'its return', 30_000);
@@ -87,9 +89,12 @@ test('a socket’s timeline goes along with it, to its close and beyond', async 
   expect({ playerId, mapping }).toEqual({ playerId: 'anna', mapping: 'duel' });
   expect(names.slice(0, 3)).toEqual(['opened', 'call', 'reply']);
   const order = ['opened', 'linked', 'moved', 'dropped', 'back', 'closed'];
-  expect(names.filter((name: string) => order.includes(name))).toEqual(order);
+  // it may have been moved to its peer before
+  expect(names.filter((name: string, i: number) => order.includes(name) && name !== names[i + 1])).toEqual(
+    order,
+  );
   expect(events.find(({ event }: any) => event === 'linked')).toMatchObject({ detail: peer });
-  expect(events.find(({ event }: any) => event === 'moved')).toMatchObject({
+  expect(events.findLast(({ event }: any) => event === 'moved')).toMatchObject({
     host: moved.to,
     detail: `${moved.from} → ${moved.to}`,
   });

@@ -174,7 +174,7 @@ function Tiles({ model }: { model: Model }) {
           view="moves"
           name="Moves"
           value={count(all)}
-          note={all === 0 ? NONE : `${ms(medianBlackout(moves))} blackout, median`}
+          note={all === 0 ? NONE : `blackout ${ms(medianBlackout(moves))}`}
         />
       )}
     </div>
