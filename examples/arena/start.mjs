@@ -139,7 +139,10 @@ async function main() {
     import('./build.mjs'),
     import('../../dashboard/build.mjs'),
   ]);
-  const [functions] = await Promise.all([startFunctions(), buildPages(), buildDashboard()]);
+  const dashboard = buildDashboard().catch(({ message }) =>
+    console.error(`The dashboard was not built: ${message}`),
+  );
+  const [functions] = await Promise.all([startFunctions(), buildPages(), dashboard]);
 
   const startedAt = Date.now();
   const runtimeDir = join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), `baton-${userInfo().uid}`, String(port));

@@ -62,7 +62,7 @@ export function Chart({ title, at, lines, format, atLeast = 1 }: ChartProps) {
     (width, element) =>
       new uPlot(
         {
-          ...{ width, height: HEIGHT, legend: { show: false }, padding: [8, 20, 0, 0] },
+          ...{ width, height: HEIGHT, legend: { show: false }, padding: [8, 26, 0, 0] },
           cursor: { show: false },
           scales: {
             // the last minute at least
@@ -132,7 +132,7 @@ export function Bars({ title, labels, counts }: BarsProps) {
     (width, element) =>
       new uPlot(
         {
-          ...{ width, height: HEIGHT, legend: { show: false }, padding: [8, 20, 0, 0] },
+          ...{ width, height: HEIGHT, legend: { show: false }, padding: [8, 26, 0, 0] },
           cursor: { show: false },
           scales: {
             x: { time: false, range: [-0.6, labels.length - 0.4] },
