@@ -69,7 +69,7 @@ test.each([
 test('the template asks for the versions that the packages have and were tested with', () => {
   const read = (file: string) =>
     JSON.parse(fs.readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'));
-  const { dependencies, devDependencies } = read('server/templates/duel/package.json');
+  const { dependencies, devDependencies, devEngines } = read('server/templates/duel/package.json');
   const server = read('server/package.json');
   expect(dependencies).toEqual({
     '@baton/functions': read('matchmaker-functions/package.json').version,
@@ -78,6 +78,7 @@ test('the template asks for the versions that the packages have and were tested 
     '@colyseus/schema': server.peerDependencies['@colyseus/schema'],
     express: server.dependencies.express,
   });
+  expect(devEngines.runtime.version).toBe(server.engines.node);
   expect(read('package.json').devDependencies).toMatchObject(devDependencies);
   expect(read('create-baton/package.json')).toMatchObject({
     version: server.version,
