@@ -7,7 +7,7 @@ export interface Group {
 }
 
 export const groups: Group[] = [
-  { text: 'Begin', pages: ['index', 'tutorial', 'colyseus', 'faq'] },
+  { text: 'Begin', pages: ['index', 'tutorial', 'colyseus', 'coming-from', 'faq'] },
   {
     text: 'Hosted sockets',
     pages: [
@@ -17,13 +17,17 @@ export const groups: Group[] = [
       'links',
       'rooms',
       'functions',
+      'matchmaking',
       'simulator',
       'tenants',
       'conformance',
     ],
   },
   { text: 'Live rooms', pages: ['architecture', 'migration', 'transport', 'handoff', 'store'] },
-  { text: 'Running it', pages: ['dashboard', 'deploying', 'production', 'bots', 'benchmarks', 'security'] },
+  {
+    text: 'Running it',
+    pages: ['deploying', 'production', 'dashboard', 'bots', 'benchmarks', 'security'],
+  },
   {
     text: 'Reference',
     pages: ['cli', 'control-api', 'errors', 'limits', 'metrics', 'compatibility'],

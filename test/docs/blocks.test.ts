@@ -25,7 +25,7 @@ const CHECKED: Record<string, string> = {
   mermaid: 'site.test.ts draws it',
 };
 /** Programs that command lines may call, besides npm, npx and baton. */
-const PROGRAMS = ['cat', 'cd', 'git', 'jq', 'mkdir', 'openssl', 'systemctl'];
+const PROGRAMS = ['cat', 'cd', 'git', 'jq', 'mkdir', 'node', 'openssl', 'systemctl'];
 
 const blocks = pages().flatMap(blocksOf);
 const of = (...languages: string[]) => blocks.filter(({ info }) => languages.includes(info));
@@ -98,7 +98,7 @@ test('command lines are those of a shell, and call what is there', () => {
       const [program, first, second] = command as [string, string?, string?];
       const fine =
         program === 'baton' ||
-        (program === 'npx' && ['baton', 'biome', 'tsc', 'tsx'].includes(first!)) ||
+        (program === 'npx' && ['baton', 'tsx'].includes(first!)) ||
         (program === 'npm' && ['ci', 'install', 'pack', 'create'].includes(first!)) ||
         (program === 'npm' &&
           known.includes(first === 'run' ? (second === '-s' ? command[3]! : second!) : first!)) ||
