@@ -31,15 +31,12 @@ let browser: Browser;
 
 beforeAll(async () => {
   site = mkdtempSync(join(tmpdir(), 'baton-site-'));
+  browser = await openBrowser();
   const build = ['node_modules/vitepress/bin/vitepress.js', 'build', 'docs'];
-  const [, opened] = await Promise.all([
-    promisify(execFile)(process.execPath, build, {
-      cwd: root,
-      env: { ...process.env, BATON_DOCS_OUT: site },
-    }),
-    openBrowser(),
-  ]);
-  browser = opened;
+  await promisify(execFile)(process.execPath, build, {
+    cwd: root,
+    env: { ...process.env, BATON_DOCS_OUT: site },
+  });
   server = createServer(({ url: asked = '/' }, response) => {
     const path = new URL(asked, 'http://site').pathname.replace(/\/$/, '/index');
     const file = extname(path) === '' ? `${path}.html` : path;
