@@ -74,6 +74,8 @@ for (const name of packages) {
   if (name === 'server') {
     copySwaggerUi();
     await copyDashboard();
+    // what docs/production.md copies to its place on a server
+    cpSync(join(root, 'deploy'), join(dist, 'deploy'), { recursive: true });
   }
   console.log(`${name}/dist`);
 }

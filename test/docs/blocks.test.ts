@@ -7,6 +7,7 @@ import { afterAll, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { AddressGuard } from '../../server/src/calls/index.ts';
 import { readMappingFile } from '../../server/src/cli/mapping-file.ts';
+import { createProgram } from '../../server/src/cli/program.ts';
 import { AuditLog, type Operation } from '../../server/src/control/index.ts';
 import { loadConfig } from '../../server/src/mappings/index.ts';
 import { silentLog } from '../../server/src/telemetry/index.ts';
@@ -19,13 +20,14 @@ const CHECKED: Record<string, string> = {
   sh: 'commands.test.ts parses what is for Baton; syntax and other programs, below',
   console: 'as sh, for lines that begin with $',
   json: 'parsed, below',
+  ini: 'names of variables of the environment, below',
   yaml: 'parsed, and a file with mappings is read, below',
   csv: 'test/simulate/page.test.ts plays it',
   http: 'request and answer go with the operation, below',
   mermaid: 'site.test.ts draws it',
 };
 /** Programs that command lines may call, besides npm, npx and baton. */
-const PROGRAMS = ['cat', 'cd', 'git', 'jq', 'mkdir', 'node', 'openssl', 'systemctl'];
+const PROGRAMS = 'apt-get cat cd cp git install jq mkdir node openssl systemctl useradd'.split(' ');
 
 const blocks = pages().flatMap(blocksOf);
 const of = (...languages: string[]) => blocks.filter(({ info }) => languages.includes(info));
@@ -66,6 +68,17 @@ test('files with mappings load', async () => {
   }
   for (const block of of('yaml').filter(({ text }) => text.startsWith('mappings:')))
     expect(await readMappingFile(fileWith(block, '.yaml'))).not.toEqual([]);
+});
+
+test('variables of the environment are those that options are read from', async () => {
+  const options = (await createProgram()).commands.flatMap((command) => command.options);
+  const known = [...options.map(({ envVar }) => envVar), 'BATON_CONTROL_TOKEN'];
+  const lines = of('ini').flatMap(({ text }) => text.trim().split('\n'));
+  for (const line of lines) {
+    const name = /^([A-Z_]+)=\S+$/.exec(line)?.[1];
+    expect([line, name]).toEqual([line, expect.any(String)]);
+    if (name!.startsWith('BATON_')) expect(known).toContain(name);
+  }
 });
 
 test('JSON and YAML parse', () => {

@@ -110,6 +110,7 @@ test('it brings along the dashboard, with the licenses of what is in it', async 
 test('it brings along what the page of its control API is made of, and nothing that reports to its makers', async () => {
   for (const file of ['', 'swagger-ui-bundle.js', 'swagger-ui.css'])
     expect([file, (await fetch(`http://127.0.0.1:${port}/v1/docs/${file}`)).status]).toEqual([file, 200]);
+  expect(await readdir(join(folder, 'node_modules/@baton/server/dist/deploy'))).toContain('baton.service');
   await expect(readdir(join(folder, 'node_modules', '@scarf'))).rejects.toThrow('ENOENT');
 });
 
