@@ -130,11 +130,12 @@ function encode(images) {
 
 const runtime = mkdtempSync(join(tmpdir(), 'baton-picture-'));
 const example = await startExample(await freePort(), runtime);
-const browser = await chromium.launch({
-  executablePath: findProgram('chromium'),
-  args: ['--no-sandbox', '--headless=new', '--disable-dev-shm-usage'],
-});
+let browser;
 try {
+  browser = await chromium.launch({
+    executablePath: findProgram('chromium'),
+    args: ['--no-sandbox', '--headless=new', '--disable-dev-shm-usage'],
+  });
   const page = await browser.newPage({ viewport: SIZE, deviceScaleFactor: 1 });
   const [address, fragment] = example.duel.split('#');
   const player = `${address}?auto#${fragment}`;
@@ -146,7 +147,9 @@ try {
   const duels = page.frames().slice(1);
   // What nobody can press in a picture gives its place to the game.
   for (const duel of duels)
-    await duel.addStyleTag({ content: '.actions, #hint, #other { display: none !important }' });
+    await duel.addStyleTag({
+      content: '.actions, #hint, #other { display: none !important } .bar { zoom: 0.82 }',
+    });
   for (const duel of duels)
     await duel.waitForFunction(() => window.__duel?.phase === 'linked' && window.__duel.host);
   const seen = () => Promise.all(duels.map((duel) => duel.evaluate(() => window.__duel)));
@@ -180,7 +183,7 @@ try {
   writeFileSync(at('../docs/duel.gif'), gif);
   console.log(`docs/duel.gif: ${frames.length} frames seen, ${Math.round(gif.length / 1024)} KiB`);
 } finally {
-  await browser.close();
+  await browser?.close();
   await example.stop();
   rmSync(runtime, { recursive: true, force: true });
 }
