@@ -13,7 +13,6 @@ export const groups: Group[] = [
     pages: [
       'sockets',
       'client',
-      'coming-from',
       'links',
       'rooms',
       'functions',
