@@ -1,5 +1,8 @@
 import 'uplot/dist/uPlot.min.css';
-import './styles.css';
+import './base.css';
+import './frame.css';
+import './views.css';
+import './narrow.css';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
 import { signIn } from './model.ts';
