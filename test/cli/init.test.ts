@@ -72,6 +72,7 @@ test('the template asks for the versions that the packages have and were tested 
   const { dependencies, devDependencies, devEngines } = read('server/templates/duel/package.json');
   const server = read('server/package.json');
   expect(dependencies).toEqual({
+    '@baton/client': read('client-sdk/package.json').version,
     '@baton/functions': read('matchmaker-functions/package.json').version,
     '@baton/server': server.version,
     '@colyseus/core': server.peerDependencies['@colyseus/core'],

@@ -7,5 +7,7 @@ export default defineServer({
   greet: false,
   express: (app) => {
     app.use(express.static('public'));
+    // The page loads it as it is; what is built for players is bundled.
+    app.use('/client', express.static('node_modules/@baton/client/dist'));
   },
 });

@@ -1,12 +1,6 @@
 // One player: opens a socket on the mapping "duel" and talks to whoever the matchmaker finds.
-// A token says who the player is. In development any text does; in production it is a JWT of yours.
-const token = `player-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
-// The matchmaker is told what stands behind the ? of the page's address.
-const options = JSON.stringify(Object.fromEntries(new URLSearchParams(location.search)));
-const socket = new WebSocket(
-  `${location.origin.replace('http', 'ws')}/v1/socket/duel?options=${encodeURIComponent(options)}`,
-  ['baton.v1', `baton.token.${token}`],
-);
+import { Baton } from '@baton/client';
+
 const status = document.querySelector('#status');
 const said = document.querySelector('#said');
 const [input, button] = document.querySelectorAll('input, button');
@@ -18,28 +12,31 @@ function show(text, mine = false) {
   said.append(line);
 }
 
-const events = {
-  open: () => 'Waiting for an opponent: open this page in a second tab.',
-  linked: () => 'Linked. What you say goes to your opponent.',
-  'peer-left': () => 'Your opponent has left.',
-  error: ({ code, message }) => `${code}: ${message}`,
-};
+function say(what, linked) {
+  status.textContent = what;
+  input.disabled = button.disabled = !linked;
+}
 
-socket.addEventListener('message', ({ data }) => {
-  // What the service itself says begins with U+0001; all else comes from the opponent.
-  if (!data.startsWith('\u0001')) return show(data);
-  const { event, ...rest } = JSON.parse(data.slice(1));
-  status.textContent = events[event]?.(rest) ?? event;
-  input.disabled = button.disabled = event !== 'linked';
+const socket = await new Baton(location.origin).open('duel', {
+  // Who the player is. In development any text does; in production it is a JWT of yours.
+  token: `player-${crypto.getRandomValues(new Uint32Array(1))[0]}`,
+  // Told to the matchmaker: what stands behind the ? of the page's address.
+  attributes: Object.fromEntries(new URLSearchParams(location.search)),
 });
-socket.addEventListener('close', ({ code, reason }) => {
-  status.textContent = `Closed (${code}${reason && `: ${reason}`}). Reload the page to play again.`;
-  input.disabled = button.disabled = true;
-});
+say('Waiting for an opponent: open this page in a second tab.', false);
+socket.on('linked', () => say('Linked. What you say goes to your opponent.', true));
+socket.on('message', (text) => show(text));
+socket.on('peer-left', () => say('Your opponent has left.', false));
+socket.on('reconnecting', () => say('The connection is lost. Reconnecting …', true));
+socket.on('resumed', () => say('Linked. What you say goes to your opponent.', true));
+socket.on('error', ({ code, message }) => say(`${code}: ${message}`, false));
+socket.on('close', (code, reason) =>
+  say(`Closed (${code} ${reason}). Reload the page to play again.`, false),
+);
 
 document.querySelector('form').addEventListener('submit', (submitted) => {
   submitted.preventDefault();
-  socket.send(input.value);
+  socket.peer.send(input.value);
   show(input.value, true);
   input.value = '';
 });

@@ -3,9 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
+import { Baton } from '@baton/client';
 
 let service: ChildProcess;
-let address: string;
+let url: string;
 
 before(async () => {
   service = spawn(process.execPath, ['start.ts', '--port', '0', '--json'], {
@@ -14,7 +15,7 @@ before(async () => {
   });
   // One line of JSON, as soon as players can come.
   const [line] = await once(createInterface({ input: service.stdout! }), 'line');
-  address = `127.0.0.1:${JSON.parse(line).port}`;
+  ({ url } = JSON.parse(line));
 });
 
 after(async () => {
@@ -22,25 +23,14 @@ after(async () => {
   await once(service, 'exit');
 });
 
-function openSocket(player: string) {
-  const socket = new WebSocket(`ws://${address}/v1/socket/duel`, ['baton.v1', `baton.token.${player}`]);
-  /** Resolves with the next message that matches. */
-  const hears = (wanted: RegExp) =>
-    new Promise<string>((resolve, reject) => {
-      socket.addEventListener('message', ({ data }) => wanted.test(data) && resolve(data));
-      socket.addEventListener('close', ({ code, reason }) => reject(new Error(`closed: ${code} ${reason}`)));
-    });
-  return { socket, hears };
-}
-
 test('two players are linked and hear each other', { timeout: 30_000 }, async () => {
-  const ann = openSocket('ann');
-  const ben = openSocket('ben');
-  await Promise.all([ann, ben].map((player) => player.hears(/"event":"linked"/)));
+  const baton = new Baton(url);
+  const [ann, ben] = await Promise.all(['ann', 'ben'].map((token) => baton.open('duel', { token })));
+  assert.ok(ann && ben);
+  await Promise.all([ann, ben].map((socket) => new Promise((linked) => socket.on('linked', linked))));
 
-  const heard = ben.hears(/^en garde$/);
-  ann.socket.send('en garde');
+  const heard = new Promise((resolve) => ben.on('message', resolve));
+  ann.peer.send('en garde');
   assert.equal(await heard, 'en garde');
-  ann.socket.close();
-  ben.socket.close();
+  await Promise.all([ann.close(), ben.close()]);
 });
