@@ -267,19 +267,18 @@ describe('pairs of whoever comes', () => {
   });
   afterAll(() => world?.stop());
 
-  test('two tabs with the same token are never matched with themselves', async () => {
-    const tabs = [await world.open('duel', 'tabs'), await world.open('duel', 'tabs')];
+  test('two tabs with the same token are never matched with themselves: the newest one plays', async () => {
+    const first = await world.open('duel', 'tabs');
+    const second = await world.open('duel', 'tabs');
     const rival = await world.open('duel', 'rival');
-    await Promise.all([tabs[0]!.linked(rival), rival.linked(tabs[0]!)]);
-    expect(tabs[1]!.events).toEqual([]);
-    const second = await world.open('duel', 'second');
-    await Promise.all([tabs[1]!.linked(second), second.linked(tabs[1]!)]);
-    await Promise.all([...tabs, rival, second].map((p) => p.leave()));
+    await Promise.all([second.linked(rival), rival.linked(second)]);
+    expect(first.of('linked')).toEqual([]);
+    await Promise.all([first, second, rival].map((p) => p.leave()));
   });
 
   test('forty that come at once make twenty pairs of different players', async () => {
     const players = await Promise.all(
-      Array.from({ length: 40 }, (_, i) => world.open('duel', `many-${i % 30}`)),
+      Array.from({ length: 40 }, (_, i) => world.open('duel', `many-${i}`)),
     );
     const byId = new Map(players.map((p) => [p.id, p]));
     await Promise.all(players.map((p) => p.have('linked')));
