@@ -18,7 +18,7 @@ const { GIFEncoder, quantize, applyPalette } = gifenc;
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const SIZE = { width: 900, height: 430 };
 /** Milliseconds between two frames of the picture. */
-const BEAT = 100;
+const BEAT = 120;
 const MOST_BYTES = 1.5 * 1024 * 1024;
 
 async function freePort() {
@@ -134,6 +134,7 @@ let browser;
 try {
   browser = await chromium.launch({
     executablePath: findProgram('chromium'),
+    timeout: 60_000,
     args: ['--no-sandbox', '--headless=new', '--disable-dev-shm-usage'],
   });
   const page = await browser.newPage({ viewport: SIZE, deviceScaleFactor: 1 });
