@@ -277,9 +277,7 @@ describe('pairs of whoever comes', () => {
   });
 
   test('forty that come at once make twenty pairs of different players', async () => {
-    const players = await Promise.all(
-      Array.from({ length: 40 }, (_, i) => world.open('duel', `many-${i}`)),
-    );
+    const players = await Promise.all(Array.from({ length: 40 }, (_, i) => world.open('duel', `many-${i}`)));
     const byId = new Map(players.map((p) => [p.id, p]));
     await Promise.all(players.map((p) => p.have('linked')));
     for (const player of players) {
