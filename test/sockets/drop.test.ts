@@ -246,7 +246,7 @@ test('it is closed while it is away: with the service', async () => {
     const stays = await last.open('script', 'stays');
     const options = { token: 'drops', answer: { peer: stays.id } };
     const drops = last.add(await new Client(path.url).joinOrCreate('script', options), 'drops');
-    await stays.linked(drops);
+    await Promise.all([stays.linked(drops), drops.linked(stays)]); // so it has confirmed its join, too
     drops.room.reconnection.enabled = false;
     path.cut();
     await stays.have('peer-drop');

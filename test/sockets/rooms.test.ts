@@ -195,6 +195,7 @@ describe('linked sockets', () => {
     studio.answer('rob-1', 'linked', json({ room: { name: 'arena', options: { map: 'rob2' } } }));
     // any function may say so: the next call is that of a new link
     await two.socket.close();
+    await until(() => one.socket.peers.length === 0, 'the link to end');
     const three = await enter('rob-3', { peer: one.socket.id });
     await Promise.all([one.inside(2), three.inside()]);
     expect(one.room.roomId).toBe(three.room.roomId);
