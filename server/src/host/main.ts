@@ -245,7 +245,9 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
           .catch((error) => hostLog.warn({ err: error }, 'drain failed'));
       }
       await watch.stop();
-      await requests.leave(others ? HTTP_GRACE_MS : 0, Math.min(HTTP_PATIENCE_MS, until - Date.now()));
+      // where others go on nobody waits for this one's end: a reload that it was asked for is answered first
+      const patience = others ? until - 1_000 - Date.now() : Math.min(HTTP_PATIENCE_MS, until - Date.now());
+      await requests.leave(others ? HTTP_GRACE_MS : 0, patience);
       await Promise.race([app.server.gracefullyShutdown(false), sleep(Math.max(500, until - Date.now()))]);
       await sockets.shutdown();
       await registration.stop();
