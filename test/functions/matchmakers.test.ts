@@ -277,6 +277,33 @@ describe('teams', () => {
     );
   });
 
+  test.each([
+    ['any ratings', {}],
+    ['a gap', { gap: { from: 5, to: 10, over: 10_000 } }],
+  ])('those of a role that many play do not hide the others behind them: %s', (_how, more) => {
+    const needed: Roles = { tank: 1, healer: 1, damage: 3 };
+    const waiting = Array.from({ length: 500 }, (_, i) => ticket(i, { roles: ['damage'] }));
+    const behind = ['tank', 'tank', 'healer', 'healer'].map((role) => ticket(1_000, { roles: [role] }));
+    const [match, ...others] = teams({ roles: needed, ...more }).match([...waiting, ...behind], 2_000);
+    expect(others).toEqual([]);
+    const all = match!.teams.flat();
+    expect(all).toHaveLength(10);
+    expect(all).toEqual(expect.arrayContaining([...behind, waiting[0]]));
+  });
+
+  test('parties that nobody completes do not hold up those behind them', () => {
+    const threes = [ticket(0, { size: 3 }), ticket(0, { size: 3 })];
+    const twos = Array.from({ length: 8 }, (_, i) => ticket(i + 1, { size: 2 }));
+    for (const more of [{}, { gap: { from: 5, to: 10, over: 10_000 } }]) {
+      const matches = teams({ size: 4, ...more }).match([...threes, ...twos], 2_000);
+      expect(matches.flatMap((match) => match.teams.flat())).toHaveLength(8);
+      // with one who is alone the one party of three plays two of two
+      const alone = ticket(20);
+      const [first] = teams({ size: 4, ...more }).match([...threes, ...twos, alone], 2_000);
+      expect(first!.teams).toContainEqual([threes[0], alone]);
+    }
+  });
+
   test('a team needs a size', () => {
     expect(() => teams({})).toThrow('a team needs a size');
     expect(() => teams({ size: 4, roles })).toThrow('not those of 4 players');
