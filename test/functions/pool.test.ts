@@ -243,6 +243,26 @@ describe.each(kinds)('a pool %s', (_kind, open) => {
       expect((await pool.accept('b', id, clock + 5_000))!.linking).toBe(true);
     });
 
+    test('whose last match is over come together again, whoever of it closes when', async () => {
+      const meet = (...sockets: string[]) =>
+        Promise.all(sockets.map((id) => enter(id, `player-${id[0]}`, { party: { id: 'p', size: 2 } })));
+      await join('x', { party: undefined });
+      await meet('a1');
+      await meet('b1');
+      await pool.confirm((await claim([['a1'], ['x']]))!.id);
+      await pool.leave('a1');
+      await meet('a2');
+      await pool.leave('b1');
+      await meet('b2');
+      expect(await ids()).toEqual(['a2']);
+      // the older socket of one is still there when both open anew
+      await enter('y');
+      await pool.confirm((await claim([['a2'], ['y']]))!.id);
+      await meet('a3');
+      await meet('b3');
+      expect(await ids()).toEqual(['a3']);
+    });
+
     test('a player who opens anew takes his old place', async () => {
       await join('a');
       await join('b');

@@ -97,7 +97,7 @@ export class TicketPool {
         ticket.match === undefined ? undefined : await draft.one<PooledMatch>(matchKey(ticket.match));
       if (match && !match.running) await giveBack(draft, match, new Set([socketId]), state);
       else {
-        out(draft, ticket, [socketId], state);
+        await out(draft, ticket, [socketId], state);
         if (match) await vacate(draft, match, socketId);
       }
       return { socketId, ...(match && !match.running ? { broken: match } : {}) };
@@ -250,7 +250,7 @@ export class TicketPool {
       const ticket = await draft.one<PooledTicket>(ticketKey(ticketId));
       if (ticket?.state !== 'searching' || (ticket.expiresAt ?? Infinity) > this.now()) return [];
       const sockets = ticket.members.map(({ socketId }) => socketId);
-      out(draft, ticket, sockets, 'timed-out');
+      await out(draft, ticket, sockets, 'timed-out');
       return sockets;
     });
   }
@@ -308,7 +308,7 @@ export class TicketPool {
     joined.createdAt = now;
     draft.put(socketKey(socketId), joined.id);
     draft.put(playerKey(tenant, player.id), socketId);
-    search(draft, joined);
+    await search(draft, joined);
     return { ticket: joined, known: false };
   }
 

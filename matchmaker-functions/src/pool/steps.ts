@@ -15,7 +15,7 @@ export const partyKey = (queue: string, id: string) => `g:${queue}:${id}`;
 export const ticketKeys = (match: PooledMatch): string[] => match.teams.flat().map(({ id }) => ticketKey(id));
 
 /** The ticket may be matched, when all its players are there. */
-export function search(draft: Draft, before: PooledTicket): void {
+export async function search(draft: Draft, before: PooledTicket): Promise<void> {
   const { match, room, answered, ...ticket } = before;
   ticket.state = 'searching';
   ticket.members = ticket.members.map(({ accepted, ...member }) => member);
@@ -25,9 +25,16 @@ export function search(draft: Draft, before: PooledTicket): void {
     ...(complete ? { waiting: ticket.createdAt } : {}),
     ...(ticket.expiresAt === undefined ? {} : { due: ticket.expiresAt }),
   });
+  await gather(draft, ticket, !complete);
+}
+
+/** Whoever comes next of its party joins this ticket, or does not any more; another one of that name is left alone. */
+async function gather(draft: Draft, ticket: PooledTicket, more: boolean): Promise<void> {
   if (ticket.party === undefined) return;
-  if (complete) draft.remove(partyKey(ticket.queue, ticket.party));
-  else draft.put(partyKey(ticket.queue, ticket.party), ticket.id);
+  const key = partyKey(ticket.queue, ticket.party);
+  const gathering = await draft.one<string>(key);
+  if (more && gathering === undefined) draft.put(key, ticket.id);
+  if (!more && gathering === ticket.id) draft.remove(key);
 }
 
 export function matched(draft: Draft, ticket: PooledTicket): void {
@@ -36,24 +43,24 @@ export function matched(draft: Draft, ticket: PooledTicket): void {
 }
 
 /** Takes sockets out of a ticket; what is left of a party waits for others of it. */
-export function out(
+export async function out(
   draft: Draft,
   ticket: PooledTicket,
   sockets: readonly string[],
   state: 'cancelled' | 'timed-out',
-): void {
+): Promise<void> {
   const [leaving, staying] = parted(ticket.members, ({ socketId }) => sockets.includes(socketId));
   for (const { player } of leaving) draft.remove(playerKey(ticket.tenant, player.id));
   if (staying.length === 0) {
     const now = draft.now;
     draft.put(ticketKey(ticket.id), { ...ticket, state }, { done: now, due: now + KEPT_MS });
-    if (ticket.party !== undefined) draft.remove(partyKey(ticket.queue, ticket.party));
+    await gather(draft, ticket, false);
     return;
   }
   for (const { socketId } of leaving) draft.remove(socketKey(socketId));
   const rest = { ...ticket, members: staying };
   if (ticket.state === 'matched') matched(draft, rest);
-  else search(draft, rest);
+  else await search(draft, rest);
 }
 
 /** Undoes a claim. */
@@ -65,13 +72,13 @@ export async function giveBack(
 ): Promise<void> {
   for (const ticket of (await draft.all<PooledTicket>(ticketKeys(match))) as PooledTicket[]) {
     const leaving = ticket.members.map(({ socketId }) => socketId).filter((socketId) => gone.has(socketId));
-    if (leaving.length === 0) search(draft, ticket);
-    else out(draft, ticket, leaving, state);
+    if (leaving.length === 0) await search(draft, ticket);
+    else await out(draft, ticket, leaving, state);
   }
   draft.remove(matchKey(match.id));
   if (match.backfill === undefined) return;
   const places = await draft.one<PooledTicket>(ticketKey(match.backfill));
-  if (places) search(draft, places);
+  if (places) await search(draft, places);
 }
 
 /** A socket has left a running match: its place is free, or the match is over when it was the last one. */
