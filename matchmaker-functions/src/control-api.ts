@@ -11,8 +11,11 @@ export type Wish = { peer: string } | { peers: string[] } | { group: string; siz
 
 /** What a matchmaker asks of the service; see its control API. */
 export interface Service {
-  /** @throws ServiceError such as `BATON_LINK_GONE` */
-  link(socketId: string, wish: Wish): Promise<void>;
+  /**
+   * @returns how the socket is then: `linked`, or `waiting` for those who are not open yet
+   * @throws ServiceError such as `BATON_LINK_GONE`
+   */
+  link(socketId: string, wish: Wish): Promise<{ status: string }>;
   unlink(socketId: string): Promise<void>;
   /** Sends a message to the client: JSON, as text. */
   send(socketId: string, message: unknown): Promise<void>;
@@ -47,7 +50,7 @@ export function controlApi({ url, key, timeout = TIMEOUT_MS }: ControlApiOptions
     request({ base, key, timeout, method, path, body });
   const of = (socketId: string) => encodeURIComponent(socketId);
   return {
-    link: async (id, wish) => void (await ask('POST', `${of(id)}/link`, wish)),
+    link: async (id, wish) => (await ask('POST', `${of(id)}/link`, wish)) as { status: string },
     unlink: async (id) => void (await ask('POST', `${of(id)}/unlink`)),
     send: async (id, message) => void (await ask('POST', `${of(id)}/send`, message)),
     close: async (id, code, reason) =>

@@ -11,7 +11,9 @@ import {
 } from '@baton/functions';
 
 interface FakeSocket {
-  status: 'open' | 'waiting' | 'linked';
+  status: 'opening' | 'open' | 'waiting' | 'linked';
+  /** Whom it waits for. */
+  awaits?: string[];
   peers: string[];
   heard: MatchMessage[];
   group?: { name: string; size: number };
@@ -23,18 +25,28 @@ export class FakeService implements Service {
   /** Says what goes wrong with a request; a string is the code of a refusal. */
   fail: (what: string, socketId: string) => string | undefined = () => undefined;
 
-  async link(socketId: string, wish: Wish): Promise<void> {
+  async link(socketId: string, wish: Wish): Promise<{ status: string }> {
     const socket = this.#of('link', socketId);
     if ('group' in wish) {
       this.#join(socketId, socket, wish);
-      return;
+      return { status: socket.status };
     }
     const all = [socketId, ...('peer' in wish ? [wish.peer] : wish.peers)];
     const others = all.map((id) => this.sockets.get(id));
     if (others.includes(undefined)) throw new ServiceError('BATON_LINK_GONE', 404, 'gone');
-    if (others.some((other) => other!.status !== 'open'))
+    if (socket.status !== 'open' || others.some((other) => ['waiting', 'linked'].includes(other!.status)))
       throw new ServiceError('BATON_LINK_TAKEN', 409, 'taken');
-    this.#linked(all);
+    if (others.every((other) => other!.status === 'open')) this.#linked(all);
+    else Object.assign(socket, { status: 'waiting', awaits: all.slice(1) });
+    return { status: socket.status };
+  }
+
+  /** A socket whose open call was going on is open now; who waits for it gets it. */
+  opened(socketId: string): void {
+    this.sockets.get(socketId)!.status = 'open';
+    for (const [id, { status, awaits }] of this.sockets)
+      if (status === 'waiting' && awaits?.every((peer) => this.sockets.get(peer)?.status === 'open'))
+        this.#linked([id, ...awaits]);
   }
 
   async unlink(socketId: string): Promise<void> {

@@ -144,13 +144,56 @@ describe('later', () => {
     expect(await waiting()).toEqual(['d']);
   });
 
+  test('a peer that is not open yet is waited for; nobody is matched before it is', async () => {
+    const asked: string[] = [];
+    start(often(firstCome()));
+    const link = service.link.bind(service);
+    service.link = async (socketId, wish) => {
+      if (asked.length === 0 && 'peer' in wish) service.sockets.get(wish.peer)!.status = 'opening';
+      const answer = await link(socketId, wish);
+      asked.push(answer.status);
+      return answer;
+    };
+    for (const id of ['a', 'b']) await players.open(id);
+    await until(() => asked.length > 0, 'the link to be asked for');
+    expect(asked).toEqual(['waiting']);
+    await matchmaking.stop();
+    expect(await stateOf('a')).toBe('proposed');
+    service.opened('b');
+    await linked('a', 'b');
+    clock += 30_000;
+    start(often(firstCome()));
+    await until(async () => (await stateOf('a')) === 'matched', 'the link to be found');
+    expect(asked).toEqual(['waiting']);
+  });
+
+  test('who still waits for a peer that never opened searches on', async () => {
+    start(often(firstCome()));
+    const link = service.link.bind(service);
+    let asked: string | undefined;
+    service.link = async (socketId, wish) => {
+      if (asked === undefined && 'peer' in wish) service.sockets.get(wish.peer)!.status = 'opening';
+      asked ??= socketId;
+      return link(socketId, wish);
+    };
+    for (const id of ['a', 'b']) await players.open(id);
+    await until(() => service.sockets.get('a')!.status === 'waiting', 'a to wait');
+    service.drop('b');
+    clock += 30_000;
+    await until(async () => (await stateOf('b')) === 'cancelled', 'b to be out');
+    expect(await stateOf('a')).toBe('searching');
+    await players.open('c');
+    await linked('a', 'c');
+  });
+
   test('who leaves while the link is made leaves nobody behind in it', async () => {
     start(often(firstCome()));
     const link = service.link.bind(service);
     service.link = async (socketId, wish) => {
-      await link(socketId, wish);
+      const answer = await link(socketId, wish);
       service.link = link;
       await matchmaking.close(openOf('b'));
+      return answer;
     };
     for (const id of ['a', 'b']) await players.open(id);
     await until(() => service.link === link && players.peers('a').length === 0, 'a to be free again');

@@ -8,6 +8,9 @@ export const LINK_MS = 30_000;
 /** Matches that are linked at the same time. */
 const LINKS_AT_ONCE = 64;
 
+/** How sockets are that can be linked, once they do not wait for others any more. */
+const STILL_HERE = ['open', 'opening', 'waiting'];
+
 export const socketsOf = ({ teams }: Pick<PooledMatch, 'teams'>): string[] =>
   teams.flat().flatMap(({ members }) => members.map(({ socketId }) => socketId));
 
@@ -60,7 +63,11 @@ export class Links {
       await this.#confirm(match);
       return;
     }
-    const out = sockets.filter((_, i) => !['open', 'opening'].includes(found[i]?.status ?? 'gone'));
+    const out = sockets.filter((_, i) => !STILL_HERE.includes(found[i]?.status ?? 'gone'));
+    await this.#freed(
+      match,
+      sockets.filter((_, i) => found[i]?.status === 'waiting'),
+    );
     if (!(await this.#pool.release(match.id, out))) return;
     if (match.asked)
       await this.tell(
@@ -85,25 +92,37 @@ export class Links {
 
   async #make(match: PooledMatch): Promise<void> {
     const sockets = socketsOf(match);
+    let status: string;
     try {
-      if (match.sizes || match.backfill !== undefined) await this.#asGroup(match, sockets);
-      else await this.#service.link(sockets[0]!, wishFor(sockets.slice(1)));
+      if (match.sizes || match.backfill !== undefined) status = await this.#asGroup(match, sockets);
+      else ({ status } = await this.#service.link(sockets[0]!, wishFor(sockets.slice(1))));
     } catch (error) {
       await this.settle(match, error);
       return;
     }
-    await this.#confirm(match);
+    // Somebody is not open yet: whether the link comes about is seen when the time of the claim is over.
+    if (status === 'linked') await this.#confirm(match);
   }
 
   /** A group has free places when somebody has left, for those who fill the match. */
-  async #asGroup(match: PooledMatch, sockets: readonly string[]): Promise<void> {
+  async #asGroup(match: PooledMatch, sockets: readonly string[]): Promise<string> {
     const size = match.size ?? sockets.length;
     const wish = { group: match.backfill ?? match.id, size };
     const joined = await Promise.allSettled(sockets.map((socketId) => this.#service.link(socketId, wish)));
-    const failed = joined.find(({ status }) => status === 'rejected');
-    if (!failed) return;
-    await this.#unlink(sockets.filter((_, i) => joined[i]!.status === 'fulfilled'));
-    throw (failed as PromiseRejectedResult).reason;
+    const failed = joined.find((each) => each.status === 'rejected');
+    if (failed) {
+      await this.#unlink(sockets.filter((_, i) => joined[i]!.status === 'fulfilled'));
+      throw failed.reason;
+    }
+    // all but the last one had to wait
+    const together = joined.some((each) => each.status === 'fulfilled' && each.value.status === 'linked');
+    return together ? 'linked' : 'waiting';
+  }
+
+  /** Takes back the waiting of sockets, unless they are in another match already. */
+  async #freed(match: PooledMatch, sockets: readonly string[]): Promise<void> {
+    const tickets = await Promise.all(sockets.map((socketId) => this.#pool.get(socketId)));
+    await this.#unlink(sockets.filter((_, i) => tickets[i]?.match === match.id));
   }
 
   async #confirm(match: PooledMatch): Promise<void> {
