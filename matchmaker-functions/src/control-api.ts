@@ -31,6 +31,8 @@ export class ServiceError extends Error {
   readonly code: string;
   /** Of the answer; 0 without one. */
   readonly status: number;
+  /** Milliseconds after which the service wants to be asked again, when it said so. */
+  retryAfter?: number;
 
   constructor(code: string, status: number, message: string, options?: ErrorOptions) {
     super(message, options);
@@ -40,6 +42,8 @@ export class ServiceError extends Error {
 }
 
 const TIMEOUT_MS = 5_000;
+/** The longest `Retry-After` that is believed. */
+const LONGEST_RETRY_AFTER_MS = 60_000;
 /** Requests whose answer did not come are made once more, under the same Idempotency-Key. */
 const ATTEMPTS = 2;
 
@@ -103,5 +107,9 @@ async function read(response: Response): Promise<unknown> {
   const json = /\bjson\b/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : undefined;
   if (response.ok) return json;
   const { code = 'unreachable', detail = `answered with status ${response.status}` } = json ?? {};
-  throw new ServiceError(code, response.status, `${code}: ${detail}`);
+  const error = new ServiceError(code, response.status, `${code}: ${detail}`);
+  const seconds = Number(response.headers.get('retry-after') ?? NaN);
+  if (seconds > 0 && Number.isFinite(seconds))
+    error.retryAfter = Math.min(seconds * 1_000, LONGEST_RETRY_AFTER_MS);
+  throw error;
 }

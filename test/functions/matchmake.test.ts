@@ -209,6 +209,17 @@ describe('later', () => {
     expect(await stateOf('a')).toBe('timed-out');
   });
 
+  test('a close that the service did not hear of is tried again', async () => {
+    let tried = 0;
+    service.fail = (what) => (what === 'close' && tried++ === 0 ? 'unreachable' : undefined);
+    start(often(firstCome()), { maxWait: 60_000 });
+    await players.open('a');
+    clock += 60_000;
+    await until(() => service.closed.get('a') === CLOSES.timedOut.code, 'a to be closed after all');
+    expect(tried).toBe(2);
+    expect(failures).toHaveLength(1);
+  });
+
   test('and its client is only told, where that is wanted', async () => {
     start(often(firstCome()), { maxWait: 60_000, timedOut: 'tell' });
     await players.open('a');
@@ -362,12 +373,46 @@ describe('a ready check', () => {
   test('nobody is out who could not be asked', async () => {
     service.fail = (what, socketId) => (what === 'send' && socketId === 'd' ? 'unreachable' : undefined);
     for (const id of ['c', 'd']) await players.open(id);
-    await until(() => players.heard('c').length > 0, 'c to be asked');
+    await until(() => players.heard('c').length > 1, 'c to hear that it is off');
+    const first = players.asked('c');
+    expect(players.heard('c')).toContainEqual({ event: 'match-cancelled', match: first, reason: 'failed' });
     await until(async () => (await waiting()).length > 0, 'both to wait again');
     clock += 20_000;
     service.fail = () => undefined;
     await until(() => players.asked('d') !== undefined, 'd to be asked as well');
     expect(service.closed.has('c') || service.closed.has('d')).toBe(false);
+  });
+
+  test('nobody is out whose match was claimed by a process that died before it asked', async () => {
+    await matchmaking.stop();
+    for (const id of ['c', 'd']) await players.open(id);
+    const [c, d] = await pool.waiting();
+    const claim = { state: 'proposed', asked: true, until: clock + 15_000 } as const;
+    await pool.claim({ ...claim, id: 'not-asked', teams: [[c!], [d!]] });
+    clock += 15_000;
+    start(firstCome(), { accept: { within: 15_000 } });
+    await until(async () => (await pool.get('c'))?.match !== 'not-asked', 'c to be back in line');
+    expect(service.closed.has('c') || service.closed.has('d')).toBe(false);
+    expect(players.heard('c')).not.toContainEqual(expect.objectContaining({ reason: 'not-accepted' }));
+  });
+
+  test('a process that stops asks to the end', async () => {
+    const send = service.send.bind(service);
+    const gate = Promise.withResolvers<void>();
+    let sent = 0;
+    service.send = async (...what) => {
+      await gate.promise;
+      await send(...what);
+      sent++;
+    };
+    for (const id of ['c', 'd']) await players.open(id);
+    await until(async () => (await stateOf('c')) === 'proposed', 'c to be in a match');
+    const stopping = matchmaking.stop();
+    gate.resolve();
+    await stopping;
+    expect(sent).toBe(2);
+    clock += 15_000;
+    expect((await pool.due()).matches.map(({ told }) => told)).toEqual([true, true]);
   });
 
   test('a match that somebody else is asked about cannot be answered', async () => {

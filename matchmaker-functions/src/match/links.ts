@@ -102,6 +102,7 @@ export class Links {
     }
     // Somebody is not open yet: whether the link comes about is seen when the time of the claim is over.
     if (status === 'linked') await this.#confirm(match);
+    else if (status !== 'waiting') await this.settle(match);
   }
 
   /** A group has free places when somebody has left, for those who fill the match. */

@@ -1,7 +1,8 @@
-import { isGone, type Service } from '../control-api.ts';
+import type { Service } from '../control-api.ts';
 import type { Answer, FunctionSet, OpenAnswer, ReceiveEvent, SocketEvent } from '../events.ts';
 import { memoryPool, type TicketPool } from '../pool/pool.ts';
 import { type Entered, type Left, type PooledMatch, PoolFull } from '../pool/types.ts';
+import { Closes } from './closes.ts';
 import { cancelled, LINK_MS, Links, socketsOf } from './links.ts';
 import { CLOSES, readAnswer } from './messages.ts';
 import { Rounds } from './rounds.ts';
@@ -76,6 +77,8 @@ class Process {
   readonly #interval: number;
   readonly #rounds: Rounds;
   readonly #links: Links | undefined;
+  readonly #closes: Closes | undefined;
+  readonly #asks = new Set<Promise<void>>();
   readonly #failed: (error: unknown) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #ticking: Promise<void> = Promise.resolve();
@@ -96,6 +99,7 @@ class Process {
     this.#options = options;
     this.#failed = options.failed ?? ((error) => console.error(error));
     this.#links = service && new Links(service, pool, (error) => this.#released(error));
+    this.#closes = service && new Closes(service, this.#failed);
     this.#rounds = new Rounds({
       ...{ pool, matchmaker, room, refill, within: accept?.within, failed: this.#failed },
       ...(service ? { linkLater: (match: PooledMatch) => this.#claimed(match) } : {}),
@@ -155,7 +159,9 @@ class Process {
     clearTimeout(this.#soon);
     await this.#ticking;
     await this.#rounds.finish();
+    await Promise.all(this.#asks);
     await this.#links?.finish();
+    await this.#closes?.finish();
   }
 
   #answersAtOnce(): boolean {
@@ -164,8 +170,14 @@ class Process {
   }
 
   #claimed(match: PooledMatch): void {
-    if (match.asked) void this.#ask(match).catch(this.#failed);
-    else this.#links!.make(match);
+    if (!match.asked) {
+      this.#links!.make(match);
+      return;
+    }
+    const ask = this.#ask(match)
+      .catch(this.#failed)
+      .finally(() => this.#asks.delete(ask));
+    this.#asks.add(ask);
   }
 
   async #ask(match: PooledMatch): Promise<void> {
@@ -173,8 +185,14 @@ class Process {
     const message = { match: match.id, players: sockets.length, within: this.#options.accept!.within };
     const { gone, unheard } = await this.#links!.tell(sockets, { event: 'match-found', ...message });
     if (gone.length > 0) await this.#callOff(match, gone, 'left');
-    // Nobody is to be punished for not accepting what he has not heard of.
-    else if (unheard) await this.pool.release(match.id, []);
+    else if (unheard) await this.#takeBack(match);
+    else await this.pool.told(match.id);
+  }
+
+  /** Nobody is to be punished for not accepting what he may not have heard of. */
+  async #takeBack(match: PooledMatch): Promise<void> {
+    if (await this.pool.release(match.id, []))
+      await this.#links!.tell(socketsOf(match), cancelled(match, 'failed'));
   }
 
   async #accepted(socketId: string, matchId: string): Promise<Answer> {
@@ -188,7 +206,7 @@ class Process {
     if (ticket?.match !== matchId) return;
     const left = await this.pool.leave(socketId);
     if (!left) return;
-    this.#close([socketId], CLOSES.notAccepted);
+    this.#closes?.close([socketId], CLOSES.notAccepted);
     await this.#broken(left, 'declined');
   }
 
@@ -212,13 +230,8 @@ class Process {
   }
 
   #replaced(left: Left): void {
-    this.#close([left.socketId], CLOSES.replaced);
+    this.#closes?.close([left.socketId], CLOSES.replaced);
     void this.#broken(left, 'left').catch(this.#failed);
-  }
-
-  #close(sockets: readonly string[], { code, reason }: { code: number; reason: string }): void {
-    const { service } = this.#options;
-    for (const socketId of sockets) service?.close(socketId, code, reason).catch(ignoreGone(this.#failed));
   }
 
   /** Players are back in line; when something is wrong with the service, not before it had a moment. */
@@ -267,7 +280,7 @@ class Process {
   }
 
   #timedOut(sockets: readonly string[]): void {
-    if (this.#options.timedOut !== 'tell') this.#close(sockets, CLOSES.timedOut);
+    if (this.#options.timedOut !== 'tell') this.#closes?.close(sockets, CLOSES.timedOut);
     else void this.#links?.tell(sockets, { event: 'search-over' });
   }
 
@@ -276,9 +289,13 @@ class Process {
       await this.#links?.settle(match);
       return;
     }
+    if (!match.told) {
+      await this.#takeBack(match);
+      return;
+    }
     const states = await Promise.all(socketsOf(match).map((socketId) => this.pool.get(socketId)));
     const missed = socketsOf(match).filter((socketId, i) => !hasAccepted(states[i], socketId));
-    this.#close(missed, CLOSES.notAccepted);
+    this.#closes?.close(missed, CLOSES.notAccepted);
     await this.#callOff(match, missed, 'not-accepted');
   }
 }
@@ -293,10 +310,4 @@ function repeated({ ticket }: Entered, socketId: string): OpenAnswer {
   if (ticket.state === 'cancelled') return { reject: CLOSES.replaced };
   if (ticket.state === 'timed-out') return { reject: CLOSES.timedOut };
   return ticket.answered?.socketId === socketId ? ticket.answered.answer : {};
-}
-
-function ignoreGone(failed: (error: unknown) => void): (error: unknown) => void {
-  return (error) => {
-    if (!isGone(error)) failed(error);
-  };
 }

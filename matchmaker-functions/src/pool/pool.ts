@@ -186,6 +186,15 @@ export class TicketPool {
     });
   }
 
+  /** All players of a match have been asked: who does not accept it from now on has missed it. */
+  told(matchId: string): Promise<void> {
+    return this.#step(async (draft) => {
+      const match = await draft.one<PooledMatch>(matchKey(matchId));
+      if (!match?.asked || match.running) return;
+      draft.put(matchKey(matchId), { ...match, told: true }, { due: match.until });
+    });
+  }
+
   /** The match is linked. @returns false when it is off: its sockets are to be unlinked */
   confirm(matchId: string): Promise<boolean> {
     return this.#step(async (draft) => {

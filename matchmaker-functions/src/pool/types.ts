@@ -48,6 +48,8 @@ export interface PooledMatch {
   until: number;
   /** Players are asked whether they accept. */
   asked?: true;
+  /** All of them have heard that they are. */
+  told?: true;
   /** An open call is answered with it; whether it came to a link is to be seen. */
   answered?: true;
   /** Its players have accepted, or were not asked. */
