@@ -218,6 +218,34 @@ describe('regions', () => {
     expect(matchmaker.match([ticket(0), ticket(0)], 10)).toEqual([]);
   });
 
+  test('names that clients make up neither keep a round busy nor make matches', () => {
+    let rounds = 0;
+    const all = firstCome();
+    const counted: Matchmaker = {
+      match(...asked) {
+        rounds++;
+        return all.match(...asked);
+      },
+    };
+    const invented = (i: number) =>
+      Object.fromEntries(Array.from({ length: 32 }, (_, j) => [`x${i}.${j}`, 5]));
+    const liars = Array.from({ length: 200 }, (_, i) => ticket(i, { latency: invented(i >> 1) }));
+    const two = [0, 1].map((i) => ticket(1_000 + i, { latency: { eu: 20, us: 30 } }));
+    const three = ticket(2_000, { latency: { eu: 20, us: 30 } });
+    regions(counted).match([...liars, ...two, three], 3_000);
+    // each at most twice, for those who are best there and for all
+    expect(rounds).toBeLessThanOrEqual(128);
+    expect(regions(firstCome()).match([...liars, ...two, three], 3_000)).toContainEqual({
+      teams: [[two[0]], [two[1]]],
+      region: 'eu',
+    });
+    rounds = 0;
+    const made = regions(counted, { regions: ['eu', 'us'] }).match([...liars, ...two], 3_000);
+    expect(made).toEqual([{ teams: [[two[0]], [two[1]]], region: 'eu' }]);
+    expect(rounds).toBe(1);
+    expect(() => regions(firstCome(), { regions: [] })).toThrow('regions are none');
+  });
+
   test('nobody starves', () => {
     const pings = fc.record({ eu: fc.integer({ min: 5, max: 110 }), us: fc.integer({ min: 100, max: 300 }) });
     nobodyStarves(matchmaker, 30_000, fc.record({ latency: pings }));
