@@ -209,6 +209,22 @@ describe('later', () => {
     expect(await stateOf('a')).toBe('timed-out');
   });
 
+  test('however many searches are over, and however many have left before, all hear of it in one look', async () => {
+    start(often(firstCome()));
+    await matchmaking.stop();
+    const never: Matchmaker = { interval: 5, match: () => [] };
+    const enter = (id: string) =>
+      pool.enter({ socketId: id, tenant: 't', queue: 'q', player: { id }, maxWait: 60_000 });
+    const names = Array.from({ length: 450 }, (_, i) => `s${i}`);
+    for (const id of names) service.sockets.set(id, { status: 'open', peers: [], heard: [] });
+    for (const id of names) await enter(id);
+    for (const id of names.slice(0, 220)) await players.close(id);
+    clock += 60_000;
+    start(never, { maxWait: 60_000 });
+    // the clock stands, so that there is no second look
+    await until(() => service.closed.size === 230, 'all to be closed');
+  });
+
   test('a close that the service did not hear of is tried again', async () => {
     let tried = 0;
     service.fail = (what) => (what === 'close' && tried++ === 0 ? 'unreachable' : undefined);

@@ -117,7 +117,7 @@ describe.each(kinds)('a pool %s', (_kind, open) => {
     expect(await pool.confirm(match!.id)).toBe(false);
     expect(await pool.release(match!.id, [])).toBe(false);
     clock += 3_600_000;
-    expect(await pool.due()).toEqual({ tickets: [], matches: [] });
+    expect(await pool.due()).toEqual({ tickets: [], matches: [], more: false });
     expect(await stateOf('b')).toBe('matched');
   });
 
@@ -200,6 +200,18 @@ describe.each(kinds)('a pool %s', (_kind, open) => {
     clock += 60_000;
     await pool.due();
     expect(await pool.get('a')).toBeUndefined();
+  });
+
+  test('what is due comes in pages, and says whether there is more', async () => {
+    const names = Array.from({ length: 150 }, (_, i) => `s${i}`);
+    for (const id of names) {
+      await enter(id);
+      await pool.leave(id);
+    }
+    clock += 60_000;
+    expect(await pool.due()).toEqual({ tickets: [], matches: [], more: true });
+    expect(await pool.due()).toEqual({ tickets: [], matches: [], more: false });
+    expect(await Promise.all(names.map((id) => pool.get(id)))).toEqual(names.map(() => undefined));
   });
 
   describe('parties', () => {

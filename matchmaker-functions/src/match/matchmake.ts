@@ -270,13 +270,20 @@ class Process {
     const now = this.pool.now();
     if (now - this.#looked < LOOK_MS) return;
     this.#looked = now;
-    const { tickets, matches } = await this.pool.due();
-    for (const { id } of tickets) this.#timedOut(await this.pool.timeOut(id));
+    const until = performance.now() + LOOK_MS;
+    while ((await this.#lookOnce()) && performance.now() < until);
+  }
+
+  /** @returns whether there may be more */
+  async #lookOnce(): Promise<boolean> {
+    const { tickets, matches, more } = await this.pool.due();
+    const timedOut = tickets.map(async ({ id }) => this.#timedOut(await this.pool.timeOut(id)));
     const overdue = matches.map(async (match) => {
-      if (await this.pool.extend(match, now + LINK_MS)) await this.#overdue(match);
+      if (await this.pool.extend(match, this.pool.now() + LINK_MS)) await this.#overdue(match);
     });
-    for (const result of await Promise.allSettled(overdue))
+    for (const result of await Promise.allSettled([...timedOut, ...overdue]))
       if (result.status === 'rejected') this.#failed(result.reason);
+    return more;
   }
 
   #timedOut(sockets: readonly string[]): void {

@@ -240,17 +240,23 @@ export class TicketPool {
     });
   }
 
-  /** Tickets whose search is over and matches whose claim has run out; what nobody has to know of any more is dropped. */
-  async due(): Promise<{ tickets: PooledTicket[]; matches: PooledMatch[] }> {
+  /**
+   * Tickets whose search is over and matches whose claim has run out; what nobody has to know of any more is dropped.
+   * @returns `more`: there may be others, once these are seen to
+   */
+  async due(): Promise<{ tickets: PooledTicket[]; matches: PooledMatch[]; more: boolean }> {
     const tickets: PooledTicket[] = [];
     const matches: PooledMatch[] = [];
-    for (const listed of await this.#records.list('due', this.now(), DUE_AT_ONCE)) {
+    const over: Listed[] = [];
+    const all = await this.#records.list('due', this.now(), DUE_AT_ONCE);
+    for (const listed of all) {
       const record = JSON.parse(listed.value) as PooledTicket | PooledMatch;
       if ('state' in record && record.state === 'searching') tickets.push(record);
-      else if ('state' in record || record.running) await this.#forget(listed);
+      else if ('state' in record || record.running) over.push(listed);
       else matches.push(record);
     }
-    return { tickets, matches };
+    await Promise.all(over.map((listed) => this.#forget(listed)));
+    return { tickets, matches, more: all.length === DUE_AT_ONCE };
   }
 
   /** The wait of a ticket is over. @returns the sockets that do not search any more; none when it was matched meanwhile */
