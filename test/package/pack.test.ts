@@ -247,7 +247,7 @@ describe('docs/tutorial.md, step by step', () => {
     await talk(tiger, second, 'grr');
     expect(await other.locator('#status').textContent()).toMatch(/^Waiting/);
     expect(await reader.does()).toMatch(/pass 1\n.*fail 0\n/s);
-    await reader.interrupts();
+    await reader.interrupts('SIGHUP');
     expect(reader.left).toBe(0);
   }, 180_000);
 });

@@ -57,10 +57,10 @@ export class Reader {
     writeFileSync(join(this.cwd, /^\/\/ (\S+)$/m.exec(text)![1]!), text);
   }
 
-  /** Ctrl-C; resolves when all that `npm start` began has ended. */
-  async interrupts(): Promise<void> {
+  /** Ctrl-C, or the end of the terminal; resolves when all that `npm start` began has ended. */
+  async interrupts(signal: 'SIGINT' | 'SIGHUP' = 'SIGINT'): Promise<void> {
     if (!this.running) return;
-    process.kill(-this.running.child.pid!, 'SIGINT');
+    process.kill(-this.running.child.pid!, signal);
     await this.running.ended;
     this.running = undefined;
   }

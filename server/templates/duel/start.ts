@@ -8,6 +8,8 @@ const service = spawn('baton', ['start', '--mappings', 'baton.config.ts', ...pro
   stdio: 'inherit',
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => service.kill(signal));
+// The terminal was closed; to the service alone this signal would mean a reload.
+process.on('SIGHUP', () => service.kill('SIGTERM'));
 service.on('exit', async (code) => {
   process.exitCode = code ?? 1;
   await functions.close();
