@@ -33,7 +33,10 @@ export class EventStream implements EventSink {
       'X-Accel-Buffering': 'no',
     });
     response.flushHeaders();
-    this.closed = new Promise((resolve) => response.once('close', resolve));
+    // it may have left before this, and says so once
+    this.closed = response.closed
+      ? Promise.resolve()
+      : new Promise((resolve) => response.once('close', resolve));
   }
 
   get ready(): boolean {
@@ -44,7 +47,7 @@ export class EventStream implements EventSink {
       return true;
     }
     this.stuckSince ??= Date.now();
-    if (Date.now() - this.stuckSince > MAX_STUCK_MS) response.destroy();
+    if (Date.now() - this.stuckSince > MAX_STUCK_MS) response.req.socket.destroy(); // the response itself has none while another is before it
     return false;
   }
 

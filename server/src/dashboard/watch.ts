@@ -101,10 +101,13 @@ export class Watch implements WatchBackend {
       if (this.stopped) return stream.end('leaving'); // meanwhile
       const viewer = { principal, out: stream, behind: false };
       audience.viewers.add(viewer);
-      stream.send('snapshot', audience.snapshot(principal));
-      await stream.closed;
-      audience.viewers.delete(viewer);
-      if (audience.viewers.size === 0) this.audiences.delete(JSON.stringify(sight));
+      try {
+        stream.send('snapshot', audience.snapshot(principal));
+        await stream.closed;
+      } finally {
+        audience.viewers.delete(viewer);
+        if (audience.viewers.size === 0) this.audiences.delete(JSON.stringify(sight));
+      }
     });
   }
 
