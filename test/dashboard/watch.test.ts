@@ -255,17 +255,35 @@ describe('what a key may see', () => {
     expect(snapshot.rooms).toHaveLength(1);
     expect(snapshot.sockets).toBeUndefined();
   });
+});
 
-  test('a key has so many viewers, and a host', async () => {
+describe('viewers', () => {
+  const by = (tenant: string, key: string): Principal => ({ ...principal(SCOPES, tenant, false), key });
+  const refused = (limit: number) => ({ code: 'BATON_TOO_MANY_VIEWERS', status: 429, details: { limit } });
+  const watched = async () => (await (await House.open()).host()).watch;
+
+  test('of a key are so many, those that still wait for the first reports among them', async () => {
     const watch = await watched();
-    const by = principal(SCOPES, 'acme', false);
-    for (let i = 0; i < 8; i++) await view(watch, by);
-    await expect(watch.look(by)).rejects.toMatchObject({ code: 'BATON_TOO_MANY_VIEWERS' });
-    for (let i = 8; i < 64; i++) await view(watch);
-    await expect(watch.watch(principal(), () => new Viewer())).rejects.toMatchObject({
-      code: 'BATON_TOO_MANY_VIEWERS',
-      status: 429,
-    });
+    const waiting = Array.from({ length: 8 }, () => view(watch, by('acme', 'k1')));
+    await expect(watch.look(by('acme', 'k1'))).rejects.toMatchObject(refused(8));
+    await Promise.all(waiting);
+    await expect(watch.look(by('acme', 'k1'))).rejects.toMatchObject(refused(8));
+    await watch.look(by('acme', 'k2'));
+  });
+
+  test('of a tenant are so many, whichever keys they have', async () => {
+    const watch = await watched();
+    for (let i = 0; i < 16; i++) await view(watch, by('acme', `k${i}`));
+    await expect(watch.look(by('acme', 'k16'))).rejects.toMatchObject(refused(16));
+    await watch.look(by('other', 'k1'));
+  });
+
+  test('of all tenants leave room for the operator, up to what a host has', async () => {
+    const watch = await watched();
+    for (let i = 0; i < 48; i++) await view(watch, by(`t${i % 4}`, `k${i}`));
+    await expect(watch.look(by('t5', 'k'))).rejects.toMatchObject(refused(48));
+    for (let i = 48; i < 64; i++) await view(watch);
+    await expect(watch.watch(principal(), () => new Viewer())).rejects.toMatchObject(refused(64));
   });
 });
 

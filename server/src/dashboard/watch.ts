@@ -10,9 +10,13 @@ import { Picture } from './picture.ts';
 import { REPORT_CHANNEL, reportSchema, WATCH_CHANNEL, type WatchRequest } from './report.ts';
 import { Reporter, type ReporterOptions, WATCHED_MS } from './reporter.ts';
 
-/** Of one host, … */
+/** Of one host, those that still wait for their snapshot counted, … */
 const MAX_VIEWERS = 64;
-/** … and of one key there; the operator's tokens are not counted. */
+/** … of them all with keys of tenants: the others are the operator's, … */
+const MAX_VIEWERS_OF_TENANTS = 48;
+/** … of one tenant … */
+const MAX_VIEWERS_OF_TENANT = 16;
+/** … and of one key. */
 const MAX_VIEWERS_OF_KEY = 8;
 /** Hosts report together: what they say is passed on so long after the first of them. */
 const GATHER_MS = 150;
@@ -50,7 +54,8 @@ export class Watch implements WatchBackend {
   private readonly beside: Beside;
   /** Hosts that have to say everything. */
   private readonly missed = new Set<string>();
-  private viewers = 0;
+  /** Who watches or looks, or is about to: one for each time. */
+  private readonly viewers = new Set<{ principal: Principal }>();
   private timers: NodeJS.Timeout[] = [];
   private starting: Promise<void> | undefined;
   private due: NodeJS.Timeout | undefined;
@@ -83,8 +88,7 @@ export class Watch implements WatchBackend {
   }
 
   async look(principal: Principal): Promise<WatchSnapshot> {
-    this.assertRoom(principal);
-    return this.during(async () => {
+    return this.during(principal, async () => {
       const sight = await this.prepared(principal);
       return JSON.parse(new Audience(sight, this.picture, this.beside).snapshot(principal));
     });
@@ -92,8 +96,7 @@ export class Watch implements WatchBackend {
 
   async watch(principal: Principal, out: () => EventSink): Promise<void> {
     if (this.stopped) return out().end('leaving');
-    this.assertRoom(principal);
-    await this.during(async () => {
+    await this.during(principal, async () => {
       const sight = await this.prepared(principal);
       this.pass(); // those who are here already do not hear of it twice
       const audience = this.audience(sight);
@@ -112,27 +115,31 @@ export class Watch implements WatchBackend {
   }
 
   /** @throws BATON_TOO_MANY_VIEWERS */
-  private assertRoom({ key, operator }: Principal): void {
-    if (this.viewers >= MAX_VIEWERS)
-      throw tooManyViewers({ what: 'The host', limit: MAX_VIEWERS, retryAfter: 5 });
-    let own = 0;
-    for (const { viewers } of this.audiences.values())
-      for (const { principal } of viewers) if (principal.key === key) own++;
-    if (!operator && own >= MAX_VIEWERS_OF_KEY)
-      throw tooManyViewers({ what: 'This key', limit: MAX_VIEWERS_OF_KEY, retryAfter: 5 });
+  private assertRoom({ key, tenant, operator }: Principal): void {
+    const refuse = (what: string, limit: number) => tooManyViewers({ what, limit, retryAfter: 5 });
+    if (this.viewers.size >= MAX_VIEWERS) throw refuse('The host', MAX_VIEWERS);
+    if (operator) return;
+    const theirs = [...this.viewers].map(({ principal }) => principal).filter((one) => !one.operator);
+    const ofTenant = theirs.filter((one) => one.tenant === tenant);
+    if (ofTenant.filter((one) => one.key === key).length >= MAX_VIEWERS_OF_KEY)
+      throw refuse('This key', MAX_VIEWERS_OF_KEY);
+    if (ofTenant.length >= MAX_VIEWERS_OF_TENANT) throw refuse('The tenant', MAX_VIEWERS_OF_TENANT);
+    if (theirs.length >= MAX_VIEWERS_OF_TENANTS) throw refuse('The host', MAX_VIEWERS_OF_TENANTS);
   }
 
   /** The hosts report meanwhile. */
-  private async during<T>(work: () => Promise<T>): Promise<T> {
-    this.viewers++;
+  private async during<T>(principal: Principal, work: () => Promise<T>): Promise<T> {
+    this.assertRoom(principal);
+    const viewer = { principal };
+    this.viewers.add(viewer);
     clearTimeout(this.lingering);
     try {
       this.starting ??= this.open();
       await this.starting;
       return await work();
     } finally {
-      this.viewers--;
-      if (this.viewers === 0) this.lingering = setTimeout(() => this.close(), LINGER_MS).unref();
+      this.viewers.delete(viewer);
+      if (this.viewers.size === 0) this.lingering = setTimeout(() => this.close(), LINGER_MS).unref();
     }
   }
 
