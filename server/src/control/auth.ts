@@ -42,11 +42,11 @@ export class Authentication {
    *   with the name of another tenant beside it
    */
   async principalOf(headers: IncomingHttpHeaders, address: string): Promise<Principal> {
-    const given = /^Bearer +([\w.~+/=-]{1,512})$/i.exec(headers.authorization ?? '')?.[1];
+    const given = bearerIn(headers);
     if (given === undefined) throw unauthorized();
     const tenant = tenantIn(headers);
-    const operator = this.tokens.find(([expected]) => timingSafeEqual(digest(given), expected));
-    if (operator) return { tenant: tenant ?? DEFAULT_TENANT, ...operator[1] };
+    const operator = this.operator(given);
+    if (operator) return { tenant: tenant ?? DEFAULT_TENANT, ...operator };
     await this.limits.assertMayTry(address);
     const principal = await this.keys?.authenticate(given);
     if (!principal) {
@@ -57,6 +57,20 @@ export class Authentication {
       throw keyForbidden({ reason: `it is not of tenant ${tenant}` });
     return principal;
   }
+
+  /**
+   * Whether what was good once still is: a key may be revoked, or expire. No guess, so that where it came from does not
+   * matter.
+   * @throws BATON_UNAUTHORIZED, BATON_STORE_UNAVAILABLE
+   */
+  async assertStillGood(headers: IncomingHttpHeaders): Promise<void> {
+    const given = bearerIn(headers) ?? '';
+    if (!this.operator(given) && !(await this.keys?.authenticate(given))) throw unauthorized();
+  }
+
+  private operator(given: string): Omit<Principal, 'tenant'> | undefined {
+    return this.tokens.find(([expected]) => timingSafeEqual(digest(given), expected))?.[1];
+  }
 }
 
 /** @throws BATON_KEY_FORBIDDEN */
@@ -64,6 +78,10 @@ export function assertScope(principal: Principal, scope: Scope): void {
   if (isOperatorScope(scope) && !principal.operator)
     throw keyForbidden({ scope, reason: `${scope} is the operator's` });
   if (!principal.scopes.has(scope)) throw keyForbidden({ scope, reason: `it has not the scope ${scope}` });
+}
+
+function bearerIn({ authorization = '' }: IncomingHttpHeaders): string | undefined {
+  return /^Bearer +([\w.~+/=-]{1,512})$/i.exec(authorization)?.[1];
 }
 
 function tenantIn(headers: IncomingHttpHeaders): string | undefined {

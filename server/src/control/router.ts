@@ -6,7 +6,7 @@ import express, {
   type RequestHandler,
   type Response,
 } from 'express';
-import { type BatonError, methodNotAllowed, notFound } from '../errors.ts';
+import { asBatonError, methodNotAllowed, notFound } from '../errors.ts';
 import { type Log, silentLog, type Traced, traced } from '../telemetry/index.ts';
 import { KEY_GOOD_FOR_MS } from '../tenants/index.ts';
 import type { AuditLog } from './audit.ts';
@@ -166,13 +166,12 @@ class Control {
       traced?.end(undefined, { 'http.response.status_code': 200 });
       return (stream = new EventStream(response));
     };
-    // a key may be revoked, or expire
     const look = setInterval(async () => {
       try {
-        await this.authentication.principalOf(request.headers, request.ip ?? '');
-      } catch (error) {
-        const { status, code } = error as BatonError;
-        if (status === 401 || status === 403) stream?.end('denied', JSON.stringify({ code }));
+        await this.authentication.assertStillGood(request.headers);
+      } catch (thrown) {
+        const { code } = asBatonError(thrown);
+        if (code !== 'BATON_STORE_UNAVAILABLE') stream?.end('denied', JSON.stringify({ code }));
       }
     }, KEY_GOOD_FOR_MS).unref();
     try {
