@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { EventSink, Principal, RoomView } from '../../server/src/control/index.ts';
-import { REPORT_CHANNEL } from '../../server/src/dashboard/report.ts';
+import { bounded, REPORT_CHANNEL, type SocketRow } from '../../server/src/dashboard/report.ts';
 import { Rows } from '../../server/src/dashboard/rows.ts';
 import { Watch } from '../../server/src/dashboard/watch.ts';
 import type { HostRecord } from '../../server/src/store/index.ts';
@@ -284,6 +284,56 @@ describe('viewers', () => {
     await expect(watch.look(by('t5', 'k'))).rejects.toMatchObject(refused(48));
     for (let i = 48; i < 64; i++) await view(watch);
     await expect(watch.watch(principal(), () => new Viewer())).rejects.toMatchObject(refused(64));
+  });
+});
+
+describe('sockets that a host tells of', () => {
+  const of = (tenant: string, count: number): SocketRow[] =>
+    Array.from({ length: count }, (_, i) => [
+      ...([
+        `${tenant}${i}`,
+        tenant,
+        'duel',
+        1,
+        '',
+        'open',
+        '',
+        '',
+        '',
+        '',
+        1,
+        0,
+        0,
+        'baton.v1',
+        false,
+      ] as const),
+    ]);
+  const told = (...rows: SocketRow[][]) => {
+    const counts: Record<string, number> = {};
+    for (const [, tenant] of bounded(rows.flat())) counts[tenant] = (counts[tenant] ?? 0) + 1;
+    return counts;
+  };
+
+  test('are the first 10,000 of a tenant, and do not hide those of others', () => {
+    expect(told(of('a', 10_100), of('b', 10_000))).toEqual({ a: 10_000, b: 10_000 });
+    expect(bounded(of('a', 10_001)).at(-1)![0]).toBe('a9999');
+  });
+
+  test('are 20,000 at most, and less of those tenants that have the most', () => {
+    expect(told(of('a', 30_000), of('b', 9_000), of('c', 9_000), of('d', 1_000), of('e', 3))).toEqual({
+      ...{ a: 6_332, b: 6_332, c: 6_332, d: 1_000, e: 3 },
+    });
+  });
+
+  test('of one tenant are told beside many of another', async () => {
+    const { watch, sockets } = await (await House.open()).host();
+    for (let i = 0; i < 10_000; i++) sockets.push(socket(`s${i}`));
+    sockets.push(socket('last', 'acme'));
+    const viewer = await view(watch, principal(SCOPES, 'acme', false));
+    // they come in pieces, the later ones perhaps after the snapshot
+    const list = (data: any) => data.sockets?.changed ?? data.sockets ?? [];
+    const told = list(await viewer.have((data) => list(data).length > 0));
+    expect(told.map(({ socketId }: any) => socketId)).toEqual(['last']);
   });
 });
 

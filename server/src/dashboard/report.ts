@@ -10,8 +10,10 @@ export const WATCH_CHANNEL = 'baton:watch';
 export const REPORT_CHANNEL = 'baton:report';
 /** Rows of sockets in one message. */
 const MAX_ROWS_A_MESSAGE = 1_000;
-/** Sockets that one host tells of; all are counted. */
-export const MAX_SOCKETS_TOLD = 10_000;
+/** Sockets of one tenant that one host tells of, … */
+const MAX_SOCKETS_TOLD = 10_000;
+/** … and of all tenants; all are counted. */
+const MAX_SOCKETS_TOLD_IN_ALL = 20_000;
 
 const text = z.string();
 const number = z.number();
@@ -90,11 +92,6 @@ type Row = readonly [id: string, ...values: unknown[]];
 /** What was told of a list. */
 export class Told<R extends Row> {
   private rows = new Map<string, R>();
-  private readonly most: number;
-
-  constructor(most = Number.POSITIVE_INFINITY) {
-    this.most = most;
-  }
 
   forget(): void {
     this.rows = new Map();
@@ -106,7 +103,6 @@ export class Told<R extends Row> {
     const changed: R[] = [];
     for (const row of list) {
       const before = this.rows.get(row[0]);
-      if (!before && rows.size >= this.most) continue;
       rows.set(row[0], row);
       if (!before || differ(before, row)) changed.push(row);
     }
@@ -119,6 +115,31 @@ export class Told<R extends Row> {
 function differ(a: Row, b: Row): boolean {
   for (let i = 1; i < a.length; i++) if (a[i] !== b[i]) return true;
   return false;
+}
+
+/** The first of each tenant. When all are too many, tenants that have few sockets are still told of all of theirs. */
+export function bounded(rows: SocketRow[]): SocketRow[] {
+  const sizes = new Map<string, number>();
+  for (const [, tenant] of rows) sizes.set(tenant, (sizes.get(tenant) ?? 0) + 1);
+  const most = share([...sizes.values()]);
+  const taken = new Map<string, number>();
+  return rows.filter(([, tenant]) => {
+    const count = (taken.get(tenant) ?? 0) + 1;
+    taken.set(tenant, count);
+    return count <= most;
+  });
+}
+
+/** How many each may have, so that they have not too many together. */
+function share(sizes: number[]): number {
+  const wanted = sizes.map((size) => Math.min(size, MAX_SOCKETS_TOLD)).sort((a, b) => a - b);
+  let left = MAX_SOCKETS_TOLD_IN_ALL;
+  for (const [at, size] of wanted.entries()) {
+    const each = Math.floor(left / (wanted.length - at));
+    if (size > each) return each;
+    left -= size;
+  }
+  return MAX_SOCKETS_TOLD;
 }
 
 /** Rows of one message each; the first has those that are gone. */

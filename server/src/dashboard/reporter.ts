@@ -6,9 +6,9 @@ import type { HostedSocket } from '../sockets/index.ts';
 import type { HostRecord, Store } from '../store/index.ts';
 import { counters, type Figure, figures, type Log, recentMoves } from '../telemetry/index.ts';
 import {
+  bounded,
   type CountRow,
   inPieces,
-  MAX_SOCKETS_TOLD,
   REPORT_CHANNEL,
   type Report,
   type RoomRow,
@@ -36,7 +36,7 @@ export interface ReporterOptions {
 export class Reporter {
   private readonly options: ReporterOptions;
   private readonly rooms = new Told<RoomRow>();
-  private readonly sockets = new Told<SocketRow>(MAX_SOCKETS_TOLD);
+  private readonly sockets = new Told<SocketRow>();
   private readonly figures = new Map<string, string>();
   private moves = 0;
   private seq = 0;
@@ -106,7 +106,7 @@ export class Reporter {
     const { store, log, self } = this.options;
     const rows: SocketRow[] = [];
     const counts = this.count(rows);
-    const [first, ...others] = inPieces(this.sockets.update(rows));
+    const [first, ...others] = inPieces(this.sockets.update(bounded(rows)));
     const report: Report = {
       ...{ seq: ++this.seq, full: this.full, host: { ...self() }, bye, lag: this.late() },
       rooms: this.rooms.update(this.options.rooms().map(rowOf)),
