@@ -1,6 +1,7 @@
 // A host's place in the registry: its lease, its load, and the sweeping of hosts whose lease ran out.
 import os from 'node:os';
 import { matchMaker } from '@colyseus/core';
+import { asBatonError } from '../errors.ts';
 import type { Ownership } from '../migration/index.ts';
 import type { HostRecord, Store } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
@@ -28,6 +29,8 @@ export class Registration {
   private moves: () => number = () => 0;
   private timer: NodeJS.Timeout | undefined;
   private renewing = false;
+  /** Why it is not renewed, as it was said last. */
+  private complaint: string | undefined;
   private relist: () => Promise<void> = async () => {};
   /** The registry lost this host: rooms are claimed and listed anew until this time (Date.now()). */
   private relistUntil = 0;
@@ -81,11 +84,23 @@ export class Registration {
     try {
       await this.renew();
       await this.sweep();
+      this.complaint = undefined;
     } catch (error) {
-      this.options.log.debug({ err: error }, 'the lease could not be renewed');
+      this.complain(error);
     } finally {
       this.renewing = false;
     }
+  }
+
+  /** Once, for it is tried again soon. That the store is away it says itself. */
+  private complain(error: unknown): void {
+    const reason = String(error);
+    const known = reason === this.complaint || asBatonError(error).code === 'BATON_STORE_UNAVAILABLE';
+    this.complaint = reason;
+    this.options.log[known ? 'debug' : 'warn'](
+      { err: error },
+      'the place in the registry could not be renewed: others take this host for dead if it stays so',
+    );
   }
 
   private async renew(): Promise<void> {
