@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import http, { type ServerResponse } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { EventStream } from '../../server/src/control/event-stream.ts';
 import { until } from '../support/service.ts';
 
@@ -18,6 +18,7 @@ beforeEach(async () => {
   client = net.connect((server.address() as AddressInfo).port, '127.0.0.1').on('error', () => {});
 });
 afterEach(async () => {
+  jest.useRealTimers();
   client.destroy();
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
@@ -50,4 +51,15 @@ test('of a viewer whose turn on its connection never came', async () => {
   client.destroy();
   await first!.closed;
   await second!.closed;
+});
+
+test('of one that it has ended, and whose viewer does not read to the end', async () => {
+  const [response] = await ask(1);
+  client.pause();
+  const stream = new EventStream(response!);
+  stream.send('snapshot', 'x'.repeat(32 * 1024 * 1024));
+  jest.useFakeTimers();
+  stream.end('denied');
+  jest.advanceTimersByTime(30_000);
+  await stream.closed;
 });

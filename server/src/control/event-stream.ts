@@ -47,7 +47,7 @@ export class EventStream implements EventSink {
       return true;
     }
     this.stuckSince ??= Date.now();
-    if (Date.now() - this.stuckSince > MAX_STUCK_MS) response.req.socket.destroy(); // the response itself has none while another is before it
+    if (Date.now() - this.stuckSince > MAX_STUCK_MS) this.letGo();
     return false;
   }
 
@@ -61,7 +61,16 @@ export class EventStream implements EventSink {
 
   end(event?: string, data = '{}'): void {
     if (event !== undefined) this.send(event, data);
-    if (!this.response.writableEnded) this.response.end();
+    if (this.response.writableEnded) return;
+    this.response.end();
+    // what it does not read would keep it
+    const stuck = setTimeout(() => this.letGo(), MAX_STUCK_MS).unref();
+    void this.closed.then(() => clearTimeout(stuck));
+  }
+
+  /** Not the response alone: that has no connection while another is before it. */
+  private letGo(): void {
+    this.response.req.socket.destroy();
   }
 
   private write(text: string): void {
