@@ -49,3 +49,33 @@ test('however long it was not read, no more than a minute counts', () => {
   const rate = new MessageRate();
   expect(passed(rate, read(3_600_000), 10_000, 5_000)).toBe(LIMIT + 60 * LIMIT);
 });
+
+test('what it has kept while it was away comes on top, and may take as long as its network needs', () => {
+  const rate = new MessageRate();
+  const connection = read();
+  expect(passed(rate, connection, LIMIT, 5_000)).toBe(LIMIT);
+  rate.returned(LIMIT, 25_000);
+  expect(passed(rate, connection, 100, 25_100)).toBe(100);
+  connection.unreadMs = 1; // a peer is slow for a moment
+  expect(passed(rate, connection, 1_000, 40_000)).toBe(LIMIT + (LIMIT + 20 * LIMIT - 100));
+  expect(passed(rate, connection, 1_000, 41_000)).toBe(LIMIT);
+});
+
+test('one that is away again before all of it came has it the next time', () => {
+  const rate = new MessageRate();
+  expect(passed(rate, read(), 1, 5_000)).toBe(1);
+  rate.returned(LIMIT, 25_000);
+  rate.returned(LIMIT, 60_000);
+  expect(passed(rate, read(), 1_000, 60_000)).toBe(LIMIT + 55 * LIMIT);
+});
+
+test('however long it was away, a minute counts; to come back again and again brings nothing', () => {
+  const rate = new MessageRate();
+  expect(passed(rate, read(), 1, 5_000)).toBe(1);
+  for (let n = 0; n < 10; n++) rate.returned(LIMIT, 3_600_000);
+  expect(passed(rate, read(), 10_000, 3_600_000)).toBe(LIMIT + 60 * LIMIT);
+  for (let n = 0; n < 10; n++) rate.returned(LIMIT, 3_600_500);
+  expect(passed(rate, read(), 10_000, 3_600_500)).toBe(0);
+  rate.returned(LIMIT, 3_700_000);
+  expect(passed(rate, read(), 10_000, 3_740_000)).toBe(LIMIT);
+});

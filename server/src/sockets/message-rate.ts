@@ -1,27 +1,28 @@
-// How fast a client speaks. What it said while it was not read comes at once and later, and is not held against it.
+// How fast a client speaks. What it said while it was not read, or kept until it was back, comes at once and later, and is
+// not held against it.
 import { registerMovable } from '../migration/index.ts';
 import type { Connection } from '../transport/index.ts';
 
 const WINDOW_MS = 1_000;
 /** Of a longer time in which a client is not read, the rest does not count. */
 const MAX_UNREAD_MS = 60_000;
+/** How long what a client has kept may take to come once it is back. */
+const CATCH_UP_MS = 30_000;
 
 /** Moves with the socket. */
 export class MessageRate {
   /** When the current second began, Date.now() ms: to the second, when the client was heard last. */
   from = 0;
   private count = 0;
-  /** Messages that it may have said while it was not read, and until when they may come. */
+  /** Messages that it may have said while it was not read, or away, and until when they may come. */
   private credit = 0;
   private creditUntil = 0;
 
   /** @returns whether its client may say one more, with `limit` messages a second */
   admits(connection: Connection | undefined, limit: number, now = Date.now()): boolean {
     if (connection !== undefined && connection.unreadMs > 0) {
-      const ms = Math.min(connection.unreadMs, MAX_UNREAD_MS);
-      const most = (limit * MAX_UNREAD_MS) / 1_000;
-      this.credit = Math.min(most, (now < this.creditUntil ? this.credit : 0) + (limit * ms) / 1_000);
-      this.creditUntil = now + WINDOW_MS;
+      if (now >= this.creditUntil) this.credit = 0;
+      this.grant(connection.unreadMs, limit, now + WINDOW_MS);
       connection.unreadMs = 0;
     }
     if (now - this.from >= WINDOW_MS) {
@@ -37,10 +38,18 @@ export class MessageRate {
     return true;
   }
 
-  /** It begins anew, as if its client had just spoken. */
-  restart(): void {
-    this.from = Date.now();
-    this.count = this.credit = 0;
+  /** Its client is back, and says now what it has kept since it was heard last: all at once, as fast as its network is. */
+  returned(limit: number, now = Date.now()): void {
+    if (now - this.from < WINDOW_MS) return; // it is this second's still
+    this.grant(now - this.from, limit, now + CATCH_UP_MS); // what did not come last time is said again
+    this.from = now;
+    this.count = 0;
+  }
+
+  private grant(ms: number, limit: number, until: number): void {
+    const most = (limit * MAX_UNREAD_MS) / 1_000;
+    this.credit = Math.min(most, this.credit + (limit * ms) / 1_000);
+    this.creditUntil = Math.max(this.creditUntil, until);
   }
 }
 

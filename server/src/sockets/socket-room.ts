@@ -116,7 +116,7 @@ export class SocketRoom extends VisitingRoom implements HostedSocket {
   }
 
   protected resumed(): void {
-    this.rate.restart(); // it was not silent
+    this.rate.returned(this.mapping.maxMessagesPerSecond);
     this.returned();
     SocketRoom.service.relinked(this); // there may be another room by now
   }

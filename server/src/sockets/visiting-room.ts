@@ -88,12 +88,17 @@ export abstract class VisitingRoom extends SpeakingRoom {
     connection.on('message', (frame: Buffer, isBinary: boolean) =>
       (internals(this)._onMessage as (...args: unknown[]) => void)(client, frame, isBinary),
     );
-    this.rate.restart(); // in the room it was not silent
-    this.goOn(code, reason);
+    this.leave(code, reason);
   }
 
   stayHome(code: number, reason: string): void {
     this.visit = undefined;
+    this.leave(code, reason);
+  }
+
+  /** What its client did not say here meanwhile comes now. */
+  private leave(code: number, reason: string): void {
+    this.rate.returned(this.mapping.maxMessagesPerSecond);
     this.goOn(code, reason);
   }
 
