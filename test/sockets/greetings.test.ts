@@ -66,12 +66,20 @@ test('with the room there before it is answered, nothing is kept', () => {
 
 test('one that says more than is kept is not read until its room is there', () => {
   const greetings = new Greetings();
-  const { log, ref } = client(['x'.repeat(64 * 1024), 'y']);
+  const { log, ref } = client(['x'.repeat(64 * 1024 - 64), 'y']);
   const newcomer = greetings.await({ ref } as never);
   jest.advanceTimersByTime(8);
   expect(log).toEqual(['answered', 'paused']);
   newcomer.flowTo(heardBy(log) as never);
   expect(log.at(-1)).toBe('read again');
+});
+
+test('nor is one that says nothing, again and again', () => {
+  const greetings = new Greetings();
+  const { log, ref } = client(Array.from({ length: 1025 }, () => ''));
+  greetings.await({ ref } as never);
+  jest.advanceTimersByTime(8);
+  expect(log).toEqual(['answered', 'paused']);
 });
 
 test('each waits its own time', () => {

@@ -2,6 +2,7 @@
 // both leave together; when that takes longer the client is answered and heard, and what it says is kept for its room.
 import type { PlainClient } from '../transport/index.ts';
 import { Pause } from './backpressure.ts';
+import { MESSAGE_OVERHEAD } from './resume.ts';
 import type { SocketRoom } from './socket-room.ts';
 
 /** How long the answer to an upgrade waits at least for the function's; twice as long at most. */
@@ -81,7 +82,7 @@ export class Newcomer {
       return;
     }
     this.messages.push({ data: Uint8Array.from(data), isBinary });
-    this.bytes += data.byteLength;
+    this.bytes += data.byteLength + MESSAGE_OVERHEAD;
     if (this.bytes > MAX_EARLY_BYTES) this.client.ref.pauseReading(Pause.early);
   }
 }

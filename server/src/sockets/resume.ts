@@ -9,7 +9,7 @@ const MAX_UNCONFIRMED_BYTES = 256 * 1024;
 /** … and what comes all the same may be so much; more closes it. */
 const MAX_MORE_BYTES = 1024 * 1024;
 /** A message that is kept counts as so many bytes more. */
-const MESSAGE_OVERHEAD = 64;
+export const MESSAGE_OVERHEAD = 64;
 /** The client is told what was heard of it after so many messages, or bytes, … */
 const CONFIRM_MESSAGES = 32;
 const CONFIRM_BYTES = 16 * 1024;

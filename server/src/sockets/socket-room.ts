@@ -18,7 +18,7 @@ import { isData, reservedType } from './frames.ts';
 import { lanesChanged, openLane } from './lane.ts';
 import { news, type Truth, type Wish } from './links/index.ts';
 import { MessageRate } from './message-rate.ts';
-import { Resume } from './resume.ts';
+import { MESSAGE_OVERHEAD, Resume } from './resume.ts';
 import type { HostedSocket, Player, Seat } from './service.ts';
 import { controlIn, Form, fromColyseus, hearsEvents, isForService, type Speech, unmarked } from './speech.ts';
 import type { TakenTicket } from './tickets.ts';
@@ -244,7 +244,7 @@ export class SocketRoom extends VisitingRoom implements HostedSocket {
       this.warned = true;
       return;
     }
-    this.heldBytes += bytes.length;
+    this.heldBytes += bytes.length + MESSAGE_OVERHEAD;
     const { maxHeld } = this.mapping;
     if (this.heldBytes > maxHeld && this.held.length > 0) {
       if (this.status === 'waiting') {
