@@ -82,6 +82,16 @@ test('nor is one that says nothing, again and again', () => {
   expect(log).toEqual(['answered', 'paused']);
 });
 
+test('one that is refused meanwhile is read again', () => {
+  const greetings = new Greetings();
+  const { log, ref } = client(['x'.repeat(64 * 1024)]);
+  const newcomer = greetings.await({ ref } as never);
+  jest.advanceTimersByTime(8);
+  newcomer.end();
+  expect(log).toEqual(['answered', 'paused', 'read again']);
+  expect(ref.listenerCount('message')).toBe(0);
+});
+
 test('each waits its own time', () => {
   const greetings = new Greetings();
   const first = client();

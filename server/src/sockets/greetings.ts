@@ -70,6 +70,7 @@ export class Newcomer {
   end(): void {
     if (this.heard) {
       this.client.ref.off('message', this.heard);
+      this.client.ref.resumeReading(Pause.early); // of one that is refused the answer to the farewell has to be read
       return;
     }
     this.greetings.forget(this);
