@@ -56,7 +56,7 @@ test('what is not understood is answered; a client that confirms what it never g
     { ack: 9 },
     { enter: 'x'.repeat(65) },
     { request: 1, more: 2 },
-    { back: true },
+    { back: false },
   ])
     say(one, nonsense);
   one.sendAsItIs('\u0001nonsense');
@@ -67,6 +67,37 @@ test('what is not understood is answered; a client that confirms what it never g
   say(one, { back: true });
   for (let i = 0; i < 30; i++) say(one, { ack: 0, ask: true });
   expect(await one.closed).toEqual({ code: 4016, reason: 'BATON_TOO_MANY_MESSAGES' });
+});
+
+test('a room that is not there is no way around the limit, nor is to be back again and again', async () => {
+  const [one, two] = [await open('loud', {}, 'quiet'), await open('back')];
+  say(one, { enter: 'no room' });
+  for (let i = 0; i < 100; i++) one.send(`${i}`);
+  for (let i = 0; i < 30; i++) say(two, { back: true });
+  for (const { closed } of [one, two])
+    expect(await closed).toEqual({ code: 4016, reason: 'BATON_TOO_MANY_MESSAGES' });
+  expect(two.all('error').map(({ code }) => code)).toEqual(['BATON_TOO_MANY_MESSAGES']);
+});
+
+test('what a client has kept while it was away is not held against it', async () => {
+  const one = await open('keeper', {}, 'quiet');
+  const { secret } = one.all('open')[0]!;
+  say(one, { ack: 0, ask: true });
+  await one.event('ack');
+  one.send('first');
+  one.terminate();
+  await new Promise((resolve) => setTimeout(resolve, 1_200)); // 20 a second
+  const again = new Plain(world.service.url, `quiet?resume=${one.id}&received=0`, {
+    token: '',
+    protocols: ['baton.resume.v1', `baton.secret.${secret}`],
+  });
+  opened.push(again);
+  const { received } = await again.event('resumed');
+  for (let i = 0; i < 40; i++) again.send(`${i}`);
+  say(again, { ack: 0, ask: true });
+  const heard = () => again.all('ack').some(({ count }) => count === (received as number) + 40);
+  await until(() => heard() || !again.isOpen, 'all to be heard');
+  expect([again.isOpen, heard()]).toEqual([true, true]);
 });
 
 test('a client that confirms nothing holds its peer back, and is closed in the end', async () => {

@@ -203,6 +203,9 @@ export class SocketRoom extends VisitingRoom implements HostedSocket {
       if (!this.withinRate()) return;
       if (!this.enter(said.enter)) this.goOn(CloseCode.roomRefused, 'BATON_ROOM_NOT_FOUND');
       return;
+    } else if (said && 'back' in said) {
+      this.poked(); // it was not away, or has said so
+      return;
     } else if (said && 'request' in said && this.asking === undefined) {
       this.count(bytes);
       this.asking = said.request;
@@ -279,12 +282,18 @@ export class SocketRoom extends VisitingRoom implements HostedSocket {
     const { resume } = this;
     const news = resume?.confirms(count) ?? -1;
     if (news < 0) return false;
-    if ((news > 0 && !ask) || this.pokes.admits(undefined, MAX_POKES)) this.confirmed(count, ask);
-    else this.end(CloseCode.tooManyMessages, tooManyMessages({ limit: MAX_POKES }));
+    if ((news > 0 && !ask) || this.poked()) this.confirmed(count, ask);
     return true;
   }
 
-  private withinRate(): boolean {
+  /** A word that says nothing new. @returns false when it is closed over it */
+  private poked(): boolean {
+    if (this.pokes.admits(undefined, MAX_POKES)) return true;
+    this.end(CloseCode.tooManyMessages, tooManyMessages({ limit: MAX_POKES }));
+    return false;
+  }
+
+  protected withinRate(): boolean {
     const { maxMessagesPerSecond: limit } = this.mapping;
     if (this.rate.admits(this.connection, limit)) return true;
     this.end(CloseCode.tooManyMessages, tooManyMessages({ limit }));

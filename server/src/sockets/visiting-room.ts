@@ -29,6 +29,9 @@ export abstract class VisitingRoom extends SpeakingRoom {
   strays = false;
   abstract readonly rate: MessageRate;
 
+  /** One message more of its client. @returns false when it is closed over it */
+  protected abstract withinRate(): boolean;
+
   get away(): boolean {
     return this.visit?.state === 'inside';
   }
@@ -99,12 +102,12 @@ export abstract class VisitingRoom extends SpeakingRoom {
   /** What its client did not say here meanwhile comes now. */
   private leave(code: number, reason: string): void {
     this.rate.returned(this.mapping.maxMessagesPerSecond);
+    this.strays = true;
     this.goOn(code, reason);
   }
 
   /** The socket speaks again, and its client hears what it has missed. */
   protected goOn(code: number, reason: string): void {
-    this.strays = true;
     this.connection?.send(eventText('left', { code, reason }), TEXT);
     this.writeOn(this.resume!.unwritten());
     if (!this.closing) SpeakingRoom.service.relinked(this.hosted); // it may have another room by now
@@ -113,8 +116,10 @@ export abstract class VisitingRoom extends SpeakingRoom {
   /** @returns whether the client still speaks to a room that it has left */
   protected strayed(frame: Uint8Array, isBinary: boolean): boolean {
     if (!this.strays) return false;
-    const said = isBinary ? undefined : controlIn(frame);
-    this.strays = said === undefined || !('back' in said);
+    if (isBinary) return true; // what was on its way to the room
+    const said = controlIn(frame);
+    if (said && 'back' in said) this.strays = false;
+    else this.withinRate();
     return true;
   }
 
