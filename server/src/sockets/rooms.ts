@@ -262,6 +262,7 @@ export class LinkRooms implements Lender {
 
   private turnAway(room: HostedSocket, error: BatonError): void {
     if (!this.options.local(room.roomId)) return;
+    if (!room.away && room.visit?.state !== 'entering') return; // its client was lost meanwhile, and may try again
     this.options.tenantLog.failed(room, error, 'a peer is not let into the room');
     if (room.away) this.recall(room, CloseCode.roomRefused, error.code);
     else if (!room.gone) room.stayHome(CloseCode.roomRefused, error.code);
