@@ -41,9 +41,19 @@ test('a trusted proxy is believed, over IPv4, IPv6 and the one inside the other'
     expect(settled(peer, { 'X-Forwarded-For': '192.0.2.2' })).toBe('192.0.2.2');
   }
   expect(settled('127.0.0.1', { 'X-Real-IP': '::ffff:192.0.2.1' })).toBe('192.0.2.1');
-  expect(settled('127.0.0.1', { 'X-Real-IP': '192.0.2.1', 'X-Forwarded-For': '192.0.2.2' })).toBe(
-    '192.0.2.1',
-  );
+});
+
+test('of both, what a trusted proxy has added to the list: the other one may be the client’s own', () => {
+  const both = (real: string, list: string, trusted = PROXIES) =>
+    settled('127.0.0.1', { 'X-Real-IP': real, 'X-Forwarded-For': list }, trusted);
+  expect(both('192.0.2.1', '192.0.2.2')).toBe('192.0.2.2');
+  expect(both('192.0.2.1', '198.51.100.1, 192.0.2.2, 10.0.0.1')).toBe('192.0.2.2');
+  expect(both('192.0.2.1', '192.0.2.1')).toBe('192.0.2.1'); // deploy/nginx.conf and deploy/haproxy.cfg
+  expect(both('10.0.0.2', '10.0.0.2')).toBe('10.0.0.2');
+  // nobody but proxies in the list, or nothing that can be read
+  expect(both('192.0.2.1', '10.0.0.2, 10.0.0.1')).toBe('192.0.2.1');
+  expect(both('192.0.2.1', '192.0.2.2, nonsense')).toBe('192.0.2.1');
+  expect(both('192.0.2.1', '192.0.2.2', new AddressRanges(['0.0.0.0/0']))).toBe('192.0.2.1');
 });
 
 test('of a list the last address counts that is no trusted proxy: those before it anybody may have written', () => {

@@ -39,15 +39,19 @@ export function settleAddress(request: IncomingMessage, trusted: AddressRanges):
   if (settled.at(-2) === FORWARDED_FOR) headers[REAL_IP] = headers[FORWARDED_FOR] = settled.at(-1)!;
 }
 
-/** `X-Real-IP`; else the last address of `X-Forwarded-For` that is no trusted proxy's. */
+/**
+ * The last address of `X-Forwarded-For` that is no trusted proxy's: a proxy that adds to the one may let the client's own
+ * `X-Real-IP` pass. Else what that says; else where the list begins.
+ */
 function clientAddress(said: ReadonlyMap<string, string>, trusted: AddressRanges): string | undefined {
   const real = (said.get(REAL_IP) ?? '').trim();
-  if (net.isIP(real)) return unmapped(real);
+  const known = net.isIP(real) ? unmapped(real) : undefined;
   const hops = (said.get(FORWARDED_FOR) ?? '').split(',');
   for (let i = hops.length - 1; i >= 0; i--) {
     const hop = hops[i]!.trim();
-    if (!net.isIP(hop)) return undefined;
-    if (!trusted.has(hop) || i === 0) return unmapped(hop);
+    if (!net.isIP(hop)) break;
+    if (!trusted.has(hop)) return unmapped(hop);
+    if (i === 0) return known ?? unmapped(hop);
   }
-  return undefined;
+  return known;
 }
