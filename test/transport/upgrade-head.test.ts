@@ -62,6 +62,8 @@ test.each([
   ['no name', head([...FIELDS, ': a'])],
   ['no colon', head([...FIELDS, 'Xa'])],
   ['no fields', 'GET / HTTP/1.1\r\n\r\n'],
+  ['no Host', without('Host')],
+  ['two hosts', head([...FIELDS, 'Host: game.example'])],
   ['no Upgrade', without('Upgrade')],
   ['an upgrade to something else', without('Upgrade', 'Upgrade: h2c')],
   ['two upgrades', head([...FIELDS, 'Upgrade: websocket'])],

@@ -42,6 +42,7 @@ export function readUpgradeHead(bytes: Buffer, length: number, most: number): Up
   const rawHeaders: string[] = [];
   let upgrades = 0;
   let connections = 0;
+  let hosts = 0;
   while (at < end) {
     const start = at + 2;
     at = text.indexOf('\r\n', start);
@@ -56,9 +57,11 @@ export function readUpgradeHead(bytes: Buffer, length: number, most: number): Up
       if (++upgrades > 1 || value.toLowerCase() !== 'websocket') return undefined;
     } else if (known === 'connection') {
       if (++connections > 1 || !UPGRADE.test(value)) return undefined;
+    } else if (known === 'host') {
+      if (++hosts > 1) return undefined; // RFC 9112 §3.2
     } else if (OF_BODIES.has(known)) return undefined;
   }
-  return upgrades === 1 && connections === 1 ? { url, rawHeaders, length: end + 4 } : undefined;
+  return upgrades === 1 && connections === 1 && hosts === 1 ? { url, rawHeaders, length: end + 4 } : undefined;
 }
 
 /** Without the whitespace around it. By hand: an expression for its end looks at every space of it again and again. */
