@@ -183,6 +183,8 @@ export class Opening {
       const room = await this.make(player, speech, ip);
       if (client.readyState === ReadyState.CLOSED) {
         this.options.forget(room.roomId);
+        const { ticket } = player;
+        if (ticket) internals(room)._events.once('dispose', () => void this.options.giveBack(ticket));
         room.disconnect(); // nobody would notice later that its client has gone before it was there
         return;
       }
