@@ -31,7 +31,7 @@ export const LOST = 1006;
 /** Said to the service: the connection is of no use any more, another one follows. */
 const RESUMING = 4022;
 /** Said when an opening is given up, or a socket is closed. */
-const CONSENTED = 4000;
+export const CONSENTED = 4000;
 const OPEN = 1;
 
 /** Bytes come as Uint8Array. */

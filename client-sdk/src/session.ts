@@ -1,6 +1,6 @@
 // A socket's life over its connections: it notices that one is lost, gets another, and goes on where it was.
 import { clientError, SocketError } from './errors.ts';
-import { type Dial, Link, LOST } from './link.ts';
+import { CONSENTED, type Dial, Link, LOST } from './link.ts';
 import type { Entry, Stream } from './stream.ts';
 import { control, PROTOCOL, type ServiceEvent, type Wire } from './wire.ts';
 
@@ -54,6 +54,8 @@ export class Session {
   /** The room has the connection. */
   private lent = false;
   private over = false;
+  /** It says goodbye: no other connection follows. */
+  private closing: Promise<void> | undefined;
   private heardAt = 0;
   private confirmTimer: ReturnType<typeof setTimeout> | undefined;
   private beatTimer: ReturnType<typeof setTimeout> | undefined;
@@ -102,24 +104,28 @@ export class Session {
   }
 
   /** Says goodbye, and ends. */
-  async close(code: number): Promise<void> {
+  close(code: number): Promise<void> {
+    if (!this.over) this.closing ??= this.sayGoodbye(code);
+    return this.closing ?? Promise.resolve();
+  }
+
+  private async sayGoodbye(code: number): Promise<void> {
     const { link } = this;
-    if (this.over) return;
-    if (!link) {
-      this.end(code, '');
-      return;
-    }
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, GOODBYE_MS);
-      link.take({
-        ...this.heard,
-        closed: () => {
-          clearTimeout(timer);
-          resolve();
-        },
+    clearTimeout(this.beatTimer);
+    if (link) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, GOODBYE_MS);
+        link.take({
+          ...this.heard,
+          closed: () => {
+            clearTimeout(timer);
+            this.link = undefined;
+            resolve();
+          },
+        });
+        link.close(code);
       });
-      link.close(code);
-    });
+    }
     this.end(code, '');
   }
 
@@ -200,7 +206,7 @@ export class Session {
     this.link = undefined;
     this.lent = false;
     this.options.stream.stop();
-    if (!CUT.has(code) || this.options.resumeMs === 0) {
+    if (this.closing || !CUT.has(code) || this.options.resumeMs === 0) {
       this.end(code, reason);
       return;
     }
@@ -256,7 +262,7 @@ export class Session {
     }
     this.link = link;
     this.listener.resumed(begun);
-    if (!this.over) this.use(link);
+    if (!this.over && !this.closing) this.use(link);
   }
 
   private pause(ms: number): Promise<void> {
@@ -274,6 +280,7 @@ export class Session {
   private end(code: number, reason: string, why?: SocketError): void {
     if (this.over) return;
     this.over = true;
+    this.link?.drop(CONSENTED); // whoever was to answer the goodbye did not
     this.link = undefined;
     this.options.stream.stop();
     clearTimeout(this.beatTimer);
