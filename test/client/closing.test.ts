@@ -8,7 +8,7 @@ afterEach(() => void jest.useRealTimers());
 test('a goodbye that nobody answers ends the socket: no other connection follows', async () => {
   const { socket, connections } = await openFake({ heartbeat: 500 });
   const events: string[] = [];
-  socket.on('drop', () => events.push('drop'));
+  socket.on('reconnecting', () => events.push('reconnecting'));
   socket.on('close', () => events.push('close'));
   connections[0]!.close = () => {}; // the network is gone without a word
   await jest.advanceTimersByTimeAsync(600); // and is being tried

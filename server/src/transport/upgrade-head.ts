@@ -61,7 +61,9 @@ export function readUpgradeHead(bytes: Buffer, length: number, most: number): Up
       if (++hosts > 1) return undefined; // RFC 9112 §3.2
     } else if (OF_BODIES.has(known)) return undefined;
   }
-  return upgrades === 1 && connections === 1 && hosts === 1 ? { url, rawHeaders, length: end + 4 } : undefined;
+  return upgrades === 1 && connections === 1 && hosts === 1
+    ? { url, rawHeaders, length: end + 4 }
+    : undefined;
 }
 
 /** Without the whitespace around it. By hand: an expression for its end looks at every space of it again and again. */
