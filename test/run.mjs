@@ -21,7 +21,7 @@ const CORE = [
 ];
 /** With more broken files than this it is not the machine. In a nightly run nothing is repeated: there a test fails once. */
 const MOST_REPEATED = process.env.BATON_NIGHTLY === '1' ? 0 : 6;
-const JEST_DEADLINE_MS = Number(process.env.BATON_TEST_DEADLINE_MS ?? 15 * 60_000);
+const JEST_DEADLINE_MS = Number(process.env.BATON_TEST_DEADLINE_MS ?? 40 * 60_000);
 
 /** Node that runs the suite: the one from package-lock.json, else the one running now when it is new enough. */
 function suiteNode() {
