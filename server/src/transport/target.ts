@@ -11,6 +11,7 @@ const PLAIN_PATH = /^(?:\/[\w-]+)+$/;
 
 class PlainTarget implements Target {
   readonly pathname: string;
+  /** With its question mark, of which URLSearchParams takes away one. */
   private readonly query: string;
   private parsed: URLSearchParams | undefined;
 
@@ -29,6 +30,6 @@ export function targetOf(url: string): Target | undefined {
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   if (PLAIN_PATH.test(path) && !url.includes('#'))
-    return new PlainTarget(path, mark < 0 ? '' : url.slice(mark + 1));
+    return new PlainTarget(path, mark < 0 ? '' : url.slice(mark));
   return URL.parse(`ws://server${url}`) ?? undefined;
 }
