@@ -90,7 +90,9 @@ test('a page whose network is cut again and again loses nothing, and notices no 
     network.cut();
     if (i === 2) await world.service.moveAway(peer.socket.id);
     if (i === 3) await world.service.drain((await world.hostOf(peer))!);
-    await until(async () => (await resumed()) >= i, 'the page to be back', 20_000);
+    await until(async () => (await resumed()) >= i, 'the page to be back', 20_000).catch(async (error) => {
+      throw new Error(`${error.message} after cut ${i}: ${await events()}; ${said}`);
+    });
   }
   clearInterval(talking);
   const sent = await page.evaluate(() => {
