@@ -55,6 +55,12 @@ function useFit(make: (width: number, into: HTMLElement) => uPlot, again: unknow
   return { into, plot };
 }
 
+/** A plot without a legend and a cursor: what it shows stands in words beside it. */
+const plain = (width: number) => ({
+  ...{ width, height: HEIGHT, legend: { show: false }, cursor: { show: false } },
+  padding: [8, 26, 0, 0] satisfies uPlot.Padding,
+});
+
 export function Chart({ title, at, lines, format, atLeast = 1 }: ChartProps) {
   const theme = useTheme();
   const names = lines.map(({ label }) => label).join('|');
@@ -62,8 +68,7 @@ export function Chart({ title, at, lines, format, atLeast = 1 }: ChartProps) {
     (width, element) =>
       new uPlot(
         {
-          ...{ width, height: HEIGHT, legend: { show: false }, padding: [8, 26, 0, 0] },
-          cursor: { show: false },
+          ...plain(width),
           scales: {
             // the last minute at least
             x: { range: (_plot, min, max) => [Math.min(min, max - MIN_SPAN_S), max] },
@@ -132,8 +137,7 @@ export function Bars({ title, labels, counts }: BarsProps) {
     (width, element) =>
       new uPlot(
         {
-          ...{ width, height: HEIGHT, legend: { show: false }, padding: [8, 26, 0, 0] },
-          cursor: { show: false },
+          ...plain(width),
           scales: {
             x: { time: false, range: [-0.6, labels.length - 0.4] },
             y: { range: (_plot, _min, max) => [0, Math.max(4, (max ?? 0) * 1.1)] },

@@ -5,17 +5,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express, { type RequestHandler, type Router } from 'express';
-
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+import { PAGE_POLICY } from './page-policy.ts';
 
 const PAGE = `<!doctype html>
 <html lang="en">
@@ -46,7 +36,7 @@ const FILES = ['swagger-ui.css', 'swagger-ui-bundle.js'];
 
 const protect: RequestHandler = (_request, response, next) => {
   response.set({
-    'Content-Security-Policy': POLICY,
+    'Content-Security-Policy': PAGE_POLICY,
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
   });

@@ -8,6 +8,7 @@ export type { LimitOptions } from './limits.ts';
 export { type Operation, type OperationContext, operation } from './operation.ts';
 export type { FunctionsBackend } from './operations/functions.ts';
 export { type Backends, operationsOf } from './operations/index.ts';
+export { PAGE_POLICY } from './page-policy.ts';
 export { type ProblemDetails, problemOf, problemType } from './problem.ts';
 export { type ControlOptions, createControl } from './router.ts';
 export type {

@@ -5,17 +5,7 @@ import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express, { type RequestHandler, type Router } from 'express';
-
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+import { PAGE_POLICY } from '../control/index.ts';
 
 /** Names of files change with what is in them. */
 const FOR_EVER = 'public, max-age=31536000, immutable';
@@ -24,7 +14,7 @@ const NOT_BUILT = 'The dashboard is not built. In a checkout: npm run dashboard\
 
 const protect: RequestHandler = (_request, response, next) => {
   response.set({
-    'Content-Security-Policy': POLICY,
+    'Content-Security-Policy': PAGE_POLICY,
     'X-Content-Type-Options': 'nosniff',
     'X-Frame-Options': 'DENY',
     'Referrer-Policy': 'no-referrer',

@@ -22,6 +22,7 @@ import { Beats } from './beats.ts';
 import { Calling, said } from './calling.ts';
 import { closeReason } from './close-codes.ts';
 import { Directory, type SocketQuery } from './directory.ts';
+import { IdleSockets } from './idle-sockets.ts';
 import { lanesChanged } from './lane.ts';
 import { Gathering, type LinkActions, Linking, type Wish, wishOf } from './links/index.ts';
 import { Opening, type Request } from './opening.ts';
@@ -69,8 +70,6 @@ export interface HostedSocketsOptions {
 const UNSIGNED: readonly string[] = [];
 /** Methods of a socket's room that hosts may call. */
 const ROOM_METHODS = new Set(['learn', 'wish', 'tenantOf', 'noticed', 'seatOf', 'lost']);
-/** How often silent sockets are looked for. */
-const IDLE_LOOK_MS = 1_000;
 /** How long a host that stops waits for close calls that are under way. */
 const SHUTDOWN_MS = 5_000;
 /** … and then for the store to have what was not delivered. */
@@ -99,9 +98,10 @@ export class HostedSockets implements SocketService {
   /** What went wrong with a tenant's sockets. */
   readonly tenantLog: TenantLog;
   private readonly roster: Roster;
-  private idleLooks: NodeJS.Timeout | undefined;
-  /** Sockets that are closed when their clients say nothing for too long. */
-  private readonly watched = new Set<HostedSocket>();
+  private readonly idle = new IdleSockets({
+    here: (room) => (matchMaker.getLocalRoomById(room.roomId) as unknown) === room,
+    runs: (room) => this.local(room.roomId) !== undefined,
+  });
   private readonly backlog: Backlog;
   private readonly pending = new Set<Promise<void>>();
   private readonly past = new PastTimelines();
@@ -209,7 +209,7 @@ export class HostedSockets implements SocketService {
     matchMaker.defineRoomType(SOCKET_ROOM, SocketRoom as never);
     this.opening.takeOverMatchmaking();
     this.quota.start();
-    this.idleLooks = setInterval(() => this.closeIdle(), IDLE_LOOK_MS).unref();
+    this.idle.start();
     await this.reach.start();
   }
 
@@ -229,7 +229,7 @@ export class HostedSockets implements SocketService {
   }
 
   async shutdown(): Promise<void> {
-    clearInterval(this.idleLooks);
+    this.idle.stop();
     this.beats.stop();
     this.inBackground(this.linking.stop());
     this.gathering.stop();
@@ -331,7 +331,7 @@ export class HostedSockets implements SocketService {
   }
 
   async opened(room: HostedSocket, options: unknown): Promise<void> {
-    this.watchSilence(room);
+    this.idle.watch(room);
     note(room, 'opened', this.options.host);
     this.inBackground(this.listed(this.roster.add(room)));
     let reply: Reply;
@@ -472,7 +472,7 @@ export class HostedSockets implements SocketService {
     room.mapping = this.shared(room.mapping);
     const current = this.mappingOf(tenant, name);
     if (current) this.adopt(room, current);
-    this.watchSilence(room);
+    this.idle.watch(room);
     this.inBackground(this.listed(this.roster.moved(room, from)));
     this.relinked(room);
     this.linkRooms.arrived(room);
@@ -521,19 +521,6 @@ export class HostedSockets implements SocketService {
     return counts;
   }
 
-  private closeIdle(): void {
-    const now = Date.now();
-    for (const room of this.watched) {
-      const runs = (matchMaker.getLocalRoomById(room.roomId) as unknown) === room;
-      if (!runs || room.mapping.idleTimeout === 0) this.watched.delete(room);
-      else if (this.local(room.roomId)) (room as SocketRoom).closeIfIdle(now);
-    }
-  }
-
-  private watchSilence(room: HostedSocket): void {
-    if (room.mapping.idleTimeout > 0) this.watched.add(room);
-  }
-
   /** A mapping has another version. */
   private updated(tenant: string, name: string, mapping: Mapping): void {
     for (const room of this.own()) {
@@ -548,7 +535,7 @@ export class HostedSockets implements SocketService {
     if (room.mapping.forward !== mapping.forward) room.inform('forward', { forward: mapping.forward });
     room.mapping = mapping;
     lanesChanged();
-    this.watchSilence(room);
+    this.idle.watch(room);
     return true;
   }
 

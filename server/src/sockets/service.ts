@@ -68,6 +68,8 @@ export interface HostedSocket extends LinkedRoom, GatheredRoom, TimedSocket {
   readonly calls: CallLine;
   /** Its client has lost its connection, and has not come back yet. */
   readonly absent: boolean;
+  /** Closes it when its client has said nothing for longer than its mapping allows. @param now Date.now() ms */
+  closeIfIdle(now: number): void;
   /** As much waits for its client's return as should. */
   readonly crowded: boolean;
   /** Takes data of the peer. @returns whether its client can hear such data */
