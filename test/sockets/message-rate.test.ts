@@ -79,3 +79,16 @@ test('however long it was away, a minute counts; to come back again and again br
   rate.returned(LIMIT, 3_700_000);
   expect(passed(rate, read(), 10_000, 3_740_000)).toBe(LIMIT);
 });
+
+test('when it was heard last is told to the millisecond, also of what is too much, and of its return', () => {
+  const rate = new MessageRate();
+  expect(rate.heardAt).toBe(0);
+  for (const now of [5_000, 5_900]) {
+    rate.admits(read(), LIMIT, now);
+    expect(rate.heardAt).toBe(now);
+  }
+  expect(passed(rate, read(), 50, 5_950)).toBe(LIMIT - 2);
+  expect(rate.heardAt).toBe(5_950);
+  rate.returned(LIMIT, 9_000);
+  expect(rate.heardAt).toBe(9_000);
+});

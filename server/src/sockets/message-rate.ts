@@ -11,8 +11,10 @@ const CATCH_UP_MS = 30_000;
 
 /** Moves with the socket. */
 export class MessageRate {
-  /** When the current second began, Date.now() ms: to the second, when the client was heard last. */
-  from = 0;
+  /** When the client was heard last, Date.now() ms; 0: it was not yet. */
+  heardAt = 0;
+  /** When the current second began. */
+  private from = 0;
   private count = 0;
   /** Messages that it may have said while it was not read, or away, and until when they may come. */
   private credit = 0;
@@ -25,6 +27,7 @@ export class MessageRate {
       this.grant(connection.unreadMs, limit, now + WINDOW_MS);
       connection.unreadMs = 0;
     }
+    this.heardAt = now;
     if (now - this.from >= WINDOW_MS) {
       this.from = now;
       this.count = 0;
@@ -40,6 +43,7 @@ export class MessageRate {
 
   /** Its client is back, and says now what it has kept since it was heard last: all at once, as fast as its network is. */
   returned(limit: number, now = Date.now()): void {
+    this.heardAt = now;
     if (now - this.from < WINDOW_MS) return; // it is this second's still
     this.grant(now - this.from, limit, now + CATCH_UP_MS); // what did not come last time is said again
     this.from = now;

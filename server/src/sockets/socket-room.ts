@@ -303,7 +303,7 @@ export class SocketRoom extends VisitingRoom implements HostedSocket {
   /** Closes the socket when its client has said nothing for as long as the mapping allows; one that is not read may have. */
   closeIfIdle(now: number): void {
     const { idleTimeout: ms } = this.mapping;
-    const heardAt = Math.max(this.openedAt, this.rate.from); // to the second
+    const heardAt = Math.max(this.openedAt, this.rate.heardAt);
     if (now - heardAt < ms || this.closing || this.status === 'opening') return;
     if (this.away || this.absence || this.connection?.paused) return;
     this.end(CloseCode.idle, socketIdle({ ms }));
