@@ -46,7 +46,8 @@ describe('a plain socket', () => {
     });
     opened.push(socket);
     await socket.event('open');
-    expect(world.functions.of('open', 'liar')[0]!.headers['ce-remoteaddress']).toBe('127.0.0.1');
+    const [call] = await world.functions.have('open', 'liar'); // tells of it by a way of its own
+    expect(call!.headers['ce-remoteaddress']).toBe('127.0.0.1');
   });
 
   test('takes its token as sub-protocol, header or query', async () => {
