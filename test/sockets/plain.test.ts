@@ -32,7 +32,7 @@ describe('a plain socket', () => {
     expect(socket.protocol).toBe('baton.v1');
     expect(await socket.event('open')).toMatchObject({ playerId: 'ann', socketId: expect.any(String) });
     expect(await socket.text()).toBe('{"hello":"ann"}');
-    const [call] = world.functions.of('open', 'ann');
+    const [call] = await world.functions.have('open', 'ann');
     expect(call!.headers['ce-subject']).toBe((await socket.event('open')).socketId);
     expect(JSON.parse(call!.body)).toEqual({ answer: { send: { hello: 'ann' } } });
   });
