@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { ensurePrograms } from './programs.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -126,13 +127,27 @@ async function jest(node, args) {
   await run(node, all, { env, deadlineMs: JEST_DEADLINE_MS, done: () => existsSync(outputFile) });
   const results = existsSync(outputFile) ? JSON.parse(readFileSync(outputFile, 'utf8')) : undefined;
   rmSync(folder, { recursive: true, force: true });
-  if (!results) return { passed: 0, failed: 1, skipped: 0 };
+  if (!results) return { passed: 0, failed: 1, skipped: 0, failures: ['Jest wrote no results'] };
   const broken = results.testResults.filter(({ status }) => status === 'failed');
   return {
     passed: results.numPassedTests,
     failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
     skipped: results.numPendingTests + results.numTodoTests,
     broken: broken.map(({ name }) => name),
+    // What failed, in a line each: the end of a long output is what is looked at.
+    failures: broken.flatMap(({ name, message, assertionResults }) => {
+      const failed = assertionResults.filter((a) => a.status === 'failed');
+      const about = (text = '') =>
+        stripVTControlCharacters(text)
+          .trim()
+          .split(/\s*\n\s*/)
+          .slice(0, 4)
+          .join(' | ')
+          .slice(0, 400);
+      return failed.length > 0
+        ? failed.map((a) => `${relative(root, name)}: ${a.fullName}: ${about(a.failureMessages[0])}`)
+        : [`${relative(root, name)}: ${about(message)}`];
+    }),
     passedInBroken: broken
       .flatMap(({ assertionResults }) => assertionResults)
       .filter((a) => a.status === 'passed').length,
@@ -155,6 +170,7 @@ async function suite(node, args) {
     failed: second.failed,
     skipped: first.skipped,
     flaky: first.broken.filter((file) => !stillBroken.includes(file)),
+    failures: [...first.failures.map((line) => `at first: ${line}`), ...(second.failures ?? [])],
   };
 }
 
@@ -173,7 +189,8 @@ async function main() {
   return { ...result, failed: result.failed + broken };
 }
 
-const { passed, failed, skipped, flaky = [], prefix = '' } = await main();
+const { passed, failed, skipped, flaky = [], failures = [], prefix = '' } = await main();
+for (const line of failures) console.log(`failed: ${line}`);
 for (const file of flaky) console.log(`flaky: ${relative(root, file)}`);
 if (flaky.length > 0) console.log(`${flaky.length} of the files passed only when run again, alone`);
 console.log(`${prefix}${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
