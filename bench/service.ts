@@ -6,7 +6,12 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { ServiceClient } from '../server/src/cli/service-client.ts';
-import { hostProgram, Supervisor } from '../server/src/supervisor/index.ts';
+
+/** What users install; with --quick the sources, so that nothing has to be built. */
+const program: string = process.env['BATON_BENCH_BUILT']
+  ? '../server/dist/supervisor/index.js'
+  : '../server/src/supervisor/index.ts';
+const { hostProgram, Supervisor }: typeof import('../server/src/supervisor/index.ts') = await import(program);
 
 export interface BenchService {
   port: number;
@@ -30,7 +35,7 @@ async function start(
   { app: file, hosts, nodeArgs = [], env, mappings, coalesce }: HostOptions,
 ): Promise<BenchService> {
   const app = fileURLToPath(new URL(file, import.meta.url));
-  const program = hostProgram(app, runtimeDir);
+  const host = hostProgram(app, runtimeDir);
   const supervisor = await Supervisor.start({
     app,
     hosts,
@@ -40,9 +45,9 @@ async function start(
     ...(coalesce === undefined ? {} : { coalesce }),
     ...(mappings ? { mappings: fileURLToPath(new URL(mappings, import.meta.url)) } : {}),
     program: {
-      ...program,
-      nodeArgs: [...program.nodeArgs, ...nodeArgs],
-      env: { ...program.env, ...env },
+      ...host,
+      nodeArgs: [...host.nodeArgs, ...nodeArgs],
+      env: { ...host.env, ...env },
     },
     onLine: ({ label, stream, text }) => stream === 'stderr' && console.error(`${label} ${text}`),
   });
