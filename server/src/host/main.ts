@@ -137,7 +137,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     gates,
     ownership,
     log: hostLog,
-    groupOf: (roomId) => sockets.groupOf(roomId),
+    groupOf: (roomId) => sockets.links.groupOf(roomId),
   });
   sockets.useMigrator(migrator, app.transport);
   const routing: Routing = new Routing({
@@ -171,7 +171,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     store,
     self: () => registration.record,
     rooms: () => backend.localRooms(false),
-    sockets: () => sockets.own(),
+    sockets: () => sockets.here.all(),
     epoch: (socketId) => ownership.epoch(socketId),
     tenants: tenancy.tenants,
     mappings: tenancy.mappings,
@@ -214,7 +214,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
     ownership,
     async () => {
       await matchMaker.restoreMissingRoomCaches();
-      await sockets.restore(ownership.rooms());
+      await sockets.links.restore(ownership.rooms());
     },
     () => ownership.moves,
   );

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { tokenInvalid } from '../errors.ts';
 import type { Store } from '../store/index.ts';
+import type { Log } from '../telemetry/index.ts';
 import { newId } from './ids.ts';
 
 /** How long a promise holds. */
@@ -39,9 +40,11 @@ export const isTicket = (token: string | undefined): token is string => token?.s
 
 export class Tickets {
   private readonly store: Store;
+  private readonly log: Log;
 
-  constructor(store: Store) {
+  constructor(store: Store, log: Log) {
     this.store = store;
+    this.log = log;
   }
 
   async issue(ticket: Omit<Ticket, 'socketId' | 'expires'>): Promise<Issued> {
@@ -64,9 +67,12 @@ export class Tickets {
     return { ...ticket, key };
   }
 
-  /** What was to open did not: whoever has the token may use it as if it had never been taken. */
+  /** What was to open did not: whoever has the token may use it as if it had never been taken. Never rejects. */
   async giveBack({ key, ...ticket }: TakenTicket): Promise<void> {
     const ms = ticket.expires - Date.now();
-    if (ms > 0) await this.store.set(key, JSON.stringify(ticket), 0, ms);
+    if (ms <= 0) return;
+    await this.store.set(key, JSON.stringify(ticket), 0, ms).catch((error) => {
+      this.log.warn({ socketId: ticket.socketId, err: error }, 'a promised socket is lost');
+    });
   }
 }
