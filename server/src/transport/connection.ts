@@ -1,28 +1,18 @@
 // One client's WebSocket. It stands where Colyseus expects a `ws` WebSocket (`client.ref`), and can be taken off
 // its socket and put on again elsewhere between any two bytes.
 
-import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { connectionGone, handoffUnsupported } from '../errors.ts';
 import { counters } from '../telemetry/index.ts';
-import {
-  closePayload,
-  encodeFrame,
-  FrameReader,
-  type FrameSink,
-  isSendableCode,
-  Opcode,
-  WireCode,
-} from './codec/index.ts';
+import { Closing, HURRIED_CLOSE_MS } from './closing.ts';
+import { closePayload, FrameReader, type FrameSink, Opcode, WireCode } from './codec/index.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type Inlet, type InletOwner, KernelInlet, StreamInlet } from './inlet.ts';
 import { whyNoKernel } from './kernel.ts';
 import { Output, type OutputOwner } from './output.ts';
 import { assertVersion, type ConnectionRecord } from './record.ts';
+import { EMPTY, ReadyState } from './state.ts';
 import { StreamSink } from './stream-sink.ts';
-
-/** WebSocket.readyState; a connection begins open, because it begins after its handshake. */
-export const ReadyState = { OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
 
 export interface SendOptions {
   /** Whether the frame is binary; by default it is unless `data` is a string. */
@@ -39,63 +29,31 @@ export interface Shortcut {
   take(data: Buffer, isBinary: boolean): boolean;
 }
 
-const EMPTY = Buffer.alloc(0);
-/** A peer that broke the protocol or reads too slowly has this long to take notice of its close frame. */
-const HURRIED_CLOSE_MS = 5_000;
-
-export class Connection extends EventEmitter implements FrameSink, OutputOwner, InletOwner {
+export class Connection extends Closing implements FrameSink, OutputOwner, InletOwner {
   /** Colyseus keeps its listener for `close` here. */
   onleave: ((code: number) => void) | undefined;
-  readyState: number = ReadyState.OPEN;
-  /** The sub-protocol that was agreed on; empty when none. */
-  protocol = '';
-  remoteAddress: string | undefined;
-  /** Id of the room to which it goes back when the one that it was lent to is done with it. */
-  home: string | undefined;
   /** Of the process only; does not move. */
   shortcut: Shortcut | undefined;
-  /** How long the peer was not read although it may have spoken, in milliseconds; whoever counts that sets it back. */
-  unreadMs = 0;
-  /** Pings sent since the last pong. */
-  pingCount = 0;
-  /** Bytes taken from the kernel since the upgrade. */
-  bytesIn = 0;
 
-  private readonly endpoint: Endpoint;
-  private readonly reader: FrameReader;
-  private inlet: Inlet | undefined;
-  private output: Output | undefined;
+  protected readonly endpoint: Endpoint;
+  protected readonly reader: FrameReader;
+  protected inlet: Inlet | undefined;
+  protected output: Output | undefined;
 
   /** Neither read nor written: detached, or not resumed yet. */
-  private held = true;
+  protected held = true;
   /** Detached: another process may have a copy of the descriptor, or be about to get one. */
   private away = false;
   /** Ended while it was away: its descriptor is closed once it is back. */
   private ending = false;
   /** Why it is not read for a while; written all the same. */
   private pauses: Set<unknown> | undefined;
-  /** Since when it is not read, Date.now() ms; 0 while it is. */
-  private unreadFrom = 0;
   /** The chunk being read, as far as `chunkEnd`. */
   private chunk: Buffer | undefined;
   private chunkEnd = 0;
-  /** Bytes taken from the kernel that the reader has not seen. */
-  private input: Buffer = EMPTY;
   private endSeen = false;
-
-  /** Bytes the room keeps for a client that has not said yet that it joined. */
-  private kept = 0;
   /** The last of the pings that came while the peer did not read. */
   private unansweredPing: Buffer | undefined;
-
-  private closeSent = false;
-  private closeReceived = false;
-  private ended = false;
-  private closeCode: number = WireCode.ABNORMAL;
-  private closeReason: Buffer = EMPTY;
-  private closeTimer: NodeJS.Timeout | undefined;
-  /** Milliseconds left for the closing handshake when `held`, else the time (performance.now) it ends at. */
-  private closeLimit: number | undefined;
 
   private constructor(endpoint: Endpoint) {
     super();
@@ -206,12 +164,6 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
   /** The client's room closes it. @returns whether it went back to its home instead */
   goHome(client: object, code: number | undefined, reason: string | undefined): boolean {
     return this.home !== undefined && this.endpoint.onLentLeft(client, code, reason);
-  }
-
-  /** Begins the closing handshake (RFC 6455 §7.1.2). @throws TypeError for a code that may not be sent */
-  close(code?: number, reason?: string | Uint8Array): void {
-    if (code !== undefined && !isSendableCode(code)) throw new TypeError(`${code} is not a valid close code`);
-    if (this.readyState === ReadyState.OPEN) this.sendClose(closePayload(code, reason));
   }
 
   /** Sends a ping; the peer's pong resets `pingCount`. */
@@ -383,37 +335,7 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     this.emit('pong', data);
   }
 
-  /** RFC 6455 §5.5.1: answered with the same code; the server then closes the TCP connection (§7.1.1). */
-  onClose(code: number, reason: Buffer): void {
-    this.closeReceived = true;
-    this.closeCode = code;
-    this.closeReason = reason;
-    if (!this.closeSent) this.sendClose(closePayload(code === WireCode.NO_CODE ? undefined : code, reason));
-    this.finishClosing();
-  }
-
-  onViolation(code: number, reason: string): void {
-    this.closeCode = code;
-    if (!this.closeSent) this.sendClose(closePayload(code, reason), HURRIED_CLOSE_MS);
-    const error = new Error(`Invalid WebSocket frame: ${reason}`);
-    this.endpoint.onViolation(error);
-    if (this.listenerCount('error') > 0) this.emit('error', error);
-    this.finishClosing();
-  }
-
   // --- what the output finds
-
-  onSlowReader(): void {
-    if (this.endpoint.slowReader === 'terminate' || this.closeSent) {
-      this.terminate();
-      return;
-    }
-    this.closeCode = WireCode.TRY_AGAIN_LATER;
-    this.closeSent = true;
-    this.readyState = ReadyState.CLOSING;
-    this.output!.seal(encodeFrame(Opcode.CLOSE, closePayload(WireCode.TRY_AGAIN_LATER, 'reads too slowly')));
-    this.limitClosing(HURRIED_CLOSE_MS);
-  }
 
   onWriteFailed(): void {
     this.drop();
@@ -470,28 +392,6 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     this.finishClosing();
   }
 
-  private sendClose(payload: Buffer, withinMs = this.endpoint.closeTimeoutMs): void {
-    this.readyState = ReadyState.CLOSING;
-    this.closeSent = true;
-    this.output!.send(Opcode.CLOSE, payload);
-    this.limitClosing(withinMs);
-  }
-
-  /** Both sides said what they had to say, and the kernel has it: ends our side, and waits for the peer's end. */
-  private finishClosing(): void {
-    if (this.ended || this.held || !this.closeSent || !(this.closeReceived || this.reader.finished)) return;
-    if (this.output!.pending > 0 || !this.inlet) return;
-    this.ended = true;
-    this.inlet.end();
-  }
-
-  private limitClosing(ms: number): void {
-    ms = Math.min(ms, this.endpoint.closeTimeoutMs);
-    this.closeLimit = this.held ? ms : performance.now() + ms;
-    clearTimeout(this.closeTimer);
-    if (!this.held) this.closeTimer = setTimeout(() => this.terminate(), ms).unref();
-  }
-
   /** Closes the descriptor; nothing is read, written or delivered any more. `onClosed` follows. */
   private drop(): void {
     if (this.readyState === ReadyState.OPEN) this.readyState = ReadyState.CLOSING;
@@ -501,53 +401,6 @@ export class Connection extends EventEmitter implements FrameSink, OutputOwner, 
     this.output?.close(new Error('The connection was closed.'));
     if (this.away) this.ending = true;
     else this.inlet?.destroy();
-  }
-
-  private save(): ConnectionRecord {
-    const record: ConnectionRecord = {
-      v: 1,
-      readyState: this.readyState,
-      reader: this.reader.save(),
-      input: new Uint8Array(this.input),
-      output: this.output!.unsent(),
-      bytesIn: this.bytesIn,
-      bytesOut: this.output!.accepted,
-      close: {
-        sent: this.closeSent,
-        received: this.closeReceived,
-        ended: this.ended,
-        code: this.closeCode,
-        reason: new Uint8Array(this.closeReason),
-        leftMs: this.closeLimit,
-      },
-      pingCount: this.pingCount,
-      kept: this.kept,
-      unreadFrom: this.unreadFrom && this.unreadFrom - this.unreadMs,
-      remoteAddress: this.remoteAddress,
-      protocol: this.protocol,
-      home: this.home,
-    };
-    return record;
-  }
-
-  private restore(record: ConnectionRecord): void {
-    const { close } = record;
-    this.reader.restore(record.reader);
-    this.readyState = record.readyState;
-    this.input = Buffer.from(record.input);
-    this.bytesIn = record.bytesIn;
-    this.closeSent = close.sent;
-    this.closeReceived = close.received;
-    this.ended = close.ended;
-    this.closeCode = close.code;
-    this.closeReason = Buffer.from(close.reason);
-    this.closeLimit = close.leftMs;
-    this.pingCount = record.pingCount;
-    this.kept = record.kept;
-    this.unreadFrom = record.unreadFrom;
-    this.remoteAddress = record.remoteAddress;
-    this.protocol = record.protocol;
-    this.home = record.home;
   }
 }
 

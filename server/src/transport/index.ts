@@ -3,10 +3,11 @@
 
 export { BatonClient, PlainClient } from './client.ts';
 export { settleAddress } from './client-address.ts';
-export { Connection, ReadyState, type Shortcut } from './connection.ts';
+export { Connection, type Shortcut } from './connection.ts';
 export type { SlowReaderPolicy } from './endpoint.ts';
 export type { BatonTransportOptions, ClientInfo, Verdict, VerifyClient } from './options.ts';
 export type { ConnectionRecord, UpgradeRecord } from './record.ts';
+export { ReadyState } from './state.ts';
 export { BatonTransport, type Route } from './transport.ts';
 export type { Arrival, PendingUpgrade } from './upgrade.ts';
 export type { Lender, Visits } from './visits.ts';
