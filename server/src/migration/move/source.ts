@@ -1,40 +1,33 @@
 // The sending side of moves: rooms are checked, their shells prepared on the target, frozen when they come to rest,
 // sent, and released or thawed as the answer says.
 import { randomUUID } from 'node:crypto';
-import { serialize } from 'node:v8';
-import { crc32 } from 'node:zlib';
-import { type Client, matchMaker, type Room } from '@colyseus/core';
+import { matchMaker, type Room } from '@colyseus/core';
 import { internals } from '../../colyseus/room-internals.ts';
 import { BatonError, moveFailed, moveInProgress, roomDisposing, roomNotFound } from '../../errors.ts';
 import type { HostRecord } from '../../store/index.ts';
 import { counters, recentMoves, traced } from '../../telemetry/index.ts';
-import type { BatonClient } from '../../transport/index.ts';
-import { captureRoom, encoderOf, freezeRoom } from '../room/capture.ts';
-import { discardRoom, divertMethods, thawRoom } from '../room/shell.ts';
 import { trackOf } from '../room/track.ts';
-import { type MoveContext, shuttingDown } from './context.ts';
+import { freezeAll, lose, release, thaw } from './blackout.ts';
+import type { MoveContext } from './context.ts';
 import { Departure } from './departure.ts';
 import { Forwarding } from './forwarding.ts';
-import { inspect, inspectAgain } from './inspection.ts';
+import { type GroupOf, keepWhole, restingWhole } from './groups.ts';
+import { inspect } from './inspection.ts';
 import { type Attempt, prepareShells, sendAhead } from './preparation.ts';
 import { type CommitReply, METHODS, nowMicros, PROTOCOL_VERSION } from './protocol.ts';
-import { companyError, isResting, overdueError, restOrWait, toError, unreachable } from './rest.ts';
+import { overdueError, restOrWait, toError, unreachable } from './rest.ts';
 import type { MoveOutcome, MoveResult } from './result.ts';
 import { askWhoRuns } from './uncertain.ts';
 
 /** How long the target may take for a commit; past it the move is fenced off. */
 const COMMIT_TIMEOUT_MS = 3_000;
-/** Colyseus' MAY_TRY_RECONNECT. */
-const LOST_CLOSE_CODE = 4010;
 
 export interface MoveOptions {
   /** How long a room may take to come to rest (ms). */
   quiesceMs: number;
-  /** Rooms that are frozen in one go or not yet, the room itself among them. */
+  /** Default: each room is a group of its own. */
   groupOf?: GroupOf;
 }
-
-type GroupOf = (roomId: string) => string[];
 
 export class MoveSource {
   private readonly context: MoveContext;
@@ -79,7 +72,7 @@ export class MoveSource {
     options: MoveOptions,
   ): Promise<void> {
     const groupOf = options.groupOf ?? ((roomId: string) => [roomId]);
-    const whole = (departures: Departure[]) => this.keepWhole(attempt, departures, outcomes, groupOf);
+    const whole = (departures: Departure[]) => keepWhole(attempt, departures, outcomes, groupOf);
     const known = new Set(roomIds);
     let moving = await this.prepare(attempt, roomIds, whole);
     const deadline = Date.now() + options.quiesceMs;
@@ -93,10 +86,7 @@ export class MoveSource {
       }
       moving = whole(moving);
       // one synchronous stretch: what rests now is frozen now, groups only as a whole
-      const rests = new Set(moving.filter(isResting).map((d) => d.roomId));
-      const resting = moving.filter((d) =>
-        groupOf(d.roomId).every((id) => rests.has(id) || !moving.some((m) => m.roomId === id)),
-      );
+      const resting = restingWhole(moving, groupOf);
       moving = moving.filter((d) => !resting.includes(d));
       if (resting.length > 0) moving.push(...(await this.transfer(attempt, resting, outcomes, groupOf)));
       moving = this.dropOverdue(attempt, moving, deadline);
@@ -188,24 +178,6 @@ export class MoveSource {
     return toError(departure.roomId, error);
   }
 
-  /** Of a group all rooms move, or none. @returns those that may go on */
-  private keepWhole(
-    attempt: Attempt,
-    moving: Departure[],
-    outcomes: MoveOutcome[],
-    groupOf: GroupOf,
-  ): Departure[] {
-    const failed = new Map(
-      outcomes.flatMap((outcome) => ('error' in outcome ? [[outcome.roomId, outcome.error] as const] : [])),
-    );
-    if (failed.size === 0) return moving;
-    return moving.filter((departure) => {
-      const stays = groupOf(departure.roomId).find((roomId) => failed.has(roomId));
-      if (stays !== undefined) attempt.fail(departure, companyError(departure, failed.get(stays)!));
-      return stays === undefined;
-    });
-  }
-
   private dropOverdue(attempt: Attempt, moving: Departure[], deadline: number): Departure[] {
     const overdue = moving.filter((d) => Date.now() >= deadline || internals(d.room)._internalState === 2);
     for (const departure of overdue) attempt.fail(departure, overdueError(departure));
@@ -222,7 +194,7 @@ export class MoveSource {
     const { context } = this;
     const { transferId, target } = attempt;
     const groups = new Map(resting.map(({ roomId }) => [roomId, groupOf(roomId)]));
-    const { frozen, again } = this.freezeAll(attempt, resting, groups);
+    const { frozen, again } = freezeAll(context, attempt, resting, groups);
     if (frozen.length === 0) return again;
     context.gates.presence.cut(
       transferId,
@@ -251,91 +223,13 @@ export class MoveSource {
       const reply = answers.get(roomId);
       if (reply?.epoch !== undefined) outcomes.push(this.release(departure, target, reply, sent));
       else {
-        this.thaw(departure);
+        thaw(context, departure);
         if (reply?.unsure) context.ownership.reclaim(roomId, target.id);
         if (reply?.error) attempt.refused(departure, BatonError.fromJSON(reply.error));
         else attempt.fail(departure, moveFailed({ roomId, reason: 'the target did not mention it' }));
       }
     }
     return again;
-  }
-
-  private freezeAll(
-    attempt: Attempt,
-    resting: Departure[],
-    groups: ReadonlyMap<string, string[]>,
-  ): { frozen: Departure[]; again: Departure[] } {
-    let frozen: Departure[] = [];
-    const again: Departure[] = [];
-    const failed = new Set<string>();
-    for (const departure of resting) {
-      try {
-        inspectAgain(this.context, departure, attempt.target.id);
-        this.freeze(attempt.transferId, departure);
-        frozen.push(departure);
-      } catch (error) {
-        failed.add(departure.roomId);
-        if (departure.state === 'frozen') this.thaw(departure);
-        if (error instanceof BatonError && error.code === 'BATON_CONNECTION_GONE') {
-          // the last patch told us that a client is gone: once it has left, the room rests again
-          departure.advance('quiescing');
-          departure.forgetConnections();
-          again.push(departure);
-        } else {
-          attempt.fail(departure, error);
-        }
-      }
-    }
-    if (failed.size > 0) {
-      frozen = frozen.filter((departure) => {
-        if (!groups.get(departure.roomId)!.some((roomId) => failed.has(roomId))) return true;
-        this.thaw(departure);
-        departure.advance('quiescing');
-        departure.forgetConnections();
-        again.push(departure);
-        return false;
-      });
-    }
-    return { frozen, again };
-  }
-
-  /** Synchronous: from here to the target's activation is the blackout. */
-  private freeze(transferId: string, departure: Departure): void {
-    const { context } = this;
-    const { room } = departure;
-    departure.advance('frozen');
-    departure.frozenAt = nowMicros();
-    departure.phases.quiesce = (departure.frozenAt - departure.since) / 1000 - departure.phases.prepare;
-    freezeRoom(room);
-    context.gates.presence.expectCut(transferId, room);
-    for (const client of room.clients as Iterable<Client>) {
-      departure.connections.push(context.transport.detach(client as unknown as BatonClient));
-      departure.detached.push(client as unknown as BatonClient);
-      departure.sessions.push(client.sessionId);
-    }
-    const { ahead } = departure;
-    const usable = ahead && ahead.encoder === encoderOf(room);
-    departure.bytes = serialize(captureRoom(room, usable ? ahead.source : undefined));
-    departure.checksum = crc32(departure.bytes);
-    departure.executed = context.gates.presence.executed(room.roomId);
-    departure.divert(
-      divertMethods(room, async (method, args) => {
-        await departure.settled;
-        if (departure.state === 'released' && shuttingDown()) return undefined;
-        return matchMaker.remoteRoomCall(departure.roomId, method as never, args);
-      }),
-    );
-    context.gates.presence.divert(departure.roomId, (call) => departure.hold(call));
-    departure.phases.freeze = (nowMicros() - departure.frozenAt) / 1000;
-  }
-
-  private thaw(departure: Departure): void {
-    const { context } = this;
-    departure.undivert();
-    context.gates.presence.undivert(departure.roomId);
-    for (const client of departure.detached) context.transport.reattach(client);
-    thawRoom(departure.room);
-    for (const call of departure.takeCalls()) context.gates.presence.inject(departure.roomId, call);
   }
 
   private release(
@@ -345,15 +239,9 @@ export class MoveSource {
     sent: number,
   ): MoveOutcome {
     const { context } = this;
-    const { roomId, room } = departure;
-    departure.advance('released');
-    context.ownership.give(roomId);
-    const clients = room.clients.length;
-    departure.undivert();
-    const handOver = context.gates.presence.handOver(room);
-    handOver?.then((letters) => context.tell(target.handoffPath, METHODS.letters, { roomId, letters }));
-    discardRoom(room, context.gates);
-    for (const client of departure.detached) context.transport.forget(client);
+    const { roomId } = departure;
+    const clients = departure.room.clients.length;
+    release(context, departure, target);
     this.forwarding.begin(roomId, target, departure.takeCalls());
     this.departures.delete(roomId);
     departure.settle();
@@ -390,39 +278,17 @@ export class MoveSource {
       const blackoutMs = (nowMicros() - departure.frozenAt) / 1000;
       outcomes.push(this.release(departure, target, { roomId, epoch, blackoutMs }, departure.frozenAt));
     } else if (verdict.runs === 'source') {
-      this.thaw(departure);
+      thaw(context, departure);
       if (verdict.unsettled) context.ownership.reclaim(roomId, target.id);
       attempt.fail(departure, unreachable(target.id, error));
     } else {
-      this.lose(departure, verdict.dead);
+      lose(context, departure, verdict.dead);
+      if (verdict.dead) this.forwarding.unlist(roomId);
       const reason = verdict.dead
         ? `${target.id} took it over and died`
         : `whether ${target.id} took it over is unknown`;
       attempt.refused(departure, moveFailed({ roomId, reason }, error));
     }
-  }
-
-  /**
-   * The room is gone from here.
-   * @param closing its clients are told to come again; otherwise only this host's hold on them ends, because the
-   *   target may have them
-   */
-  private lose(departure: Departure, closing: boolean): void {
-    const { context } = this;
-    const { roomId } = departure;
-    departure.advance('lost');
-    departure.undivert();
-    context.ownership.give(roomId);
-    const clients = [...departure.detached];
-    discardRoom(departure.room, context.gates);
-    context.gates.presence.drop(roomId);
-    for (const client of clients) {
-      if (closing) {
-        context.transport.reattach(client);
-        client.leave(LOST_CLOSE_CODE);
-      } else context.transport.forget(client);
-    }
-    if (closing) this.forwarding.unlist(roomId);
   }
 }
 
