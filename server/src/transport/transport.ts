@@ -3,44 +3,23 @@
 
 import http, { type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import {
-  type AuthContext,
-  CloseCode,
-  connectClientToRoom,
-  debugAndPrintError,
-  debugConnection,
-  ErrorCode,
-  isDevMode,
-  logger,
-  matchMaker,
-  Protocol,
-  Transport,
-} from '@colyseus/core';
+import { CloseCode, debugAndPrintError, debugConnection, logger, Transport } from '@colyseus/core';
 import express, { type Application } from 'express';
 import { AddressRanges } from '../address-ranges.ts';
 import { portInUse } from '../errors.ts';
 import { type AcceptedUpgrade, Acceptor } from './acceptor.ts';
-import { admit, authContextOf, type Request, requestOf } from './admission.ts';
-import { ArrivedUpgrade, type Complete } from './arrived-upgrade.ts';
 import { BatonClient } from './client.ts';
 import { believed, settleAddress } from './client-address.ts';
 import { Connection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
-import { refusalResponse, switchingProtocols } from './handshake.ts';
+import { Entrance, type Reception, type Route } from './entrance.ts';
 import { descriptorOf, stopReading } from './inlet.ts';
 import { openKernel } from './kernel.ts';
 import { type BatonTransportOptions, refuseTls, type Settings, settingsOf } from './options.ts';
 import { Outbox } from './outbox.ts';
 import { assertVersion, type ConnectionRecord, type UpgradeRecord } from './record.ts';
-import { type Arrival, type PendingUpgrade, Upgrade } from './upgrade.ts';
+import { Upgrade } from './upgrade.ts';
 import { Visits } from './visits.ts';
-
-/** Which host has the room of an upgrade: this one, or another one to which it was handed. */
-export type Route = (roomId: string, upgrade: PendingUpgrade) => 'local' | Promise<'local' | 'handed'>;
-
-const ROOM_PATH = /\/[a-zA-Z0-9_-]+\/([a-zA-Z0-9_-]+)$/;
-/** A connection to no room is for measuring the round trip; it may be silent for this long. */
-const PING_ONLY_MS = 1_000;
 
 export class BatonTransport extends Transport {
   /**
@@ -49,14 +28,15 @@ export class BatonTransport extends Transport {
    */
   route: Route = () => 'local';
 
-  /** Takes upgrades whose path begins with `prefix`; whatever it does with them is synchronous or caught. */
-  reception: { prefix: string; take(arrival: Arrival): void } | undefined;
+  /** Takes upgrades that are to no room. */
+  reception: Reception | undefined;
 
   /** Connections that are lent to rooms. */
   readonly visits = new Visits(() => Connection.absent(this.endpoint));
 
   private readonly settings: Settings;
   private readonly endpoint: Endpoint & { outbox: Outbox };
+  private readonly entrance: Entrance;
   private readonly connections = new Set<Connection>();
   /** Who is believed where clients are; everybody when undefined. */
   private readonly proxies: AddressRanges | undefined;
@@ -83,6 +63,13 @@ export class BatonTransport extends Transport {
       onLentClosed: (connection, code) => this.visits.closed(connection as Connection, code),
       onGone: (connection) => this.connections.delete(connection as Connection),
     };
+    this.entrance = new Entrance({
+      endpoint: this.endpoint,
+      settings,
+      route: (roomId, upgrade) => this.route(roomId, upgrade),
+      reception: () => this.reception,
+      opened: (connection) => this.connections.add(connection),
+    });
     this.ownsServer = !settings.noServer;
     const server = settings.server ?? (settings.noServer ? undefined : createServer(settings));
     if (server) this.use(server, 'listening');
@@ -157,7 +144,7 @@ export class BatonTransport extends Transport {
   /** Takes an upgrade that another process detached, and the descriptor with it; `route` is asked again. */
   acceptUpgrade(fd: number, record: UpgradeRecord): void {
     assertVersion(record, 'an upgrade record');
-    this.receive(new Upgrade(fd, record, this.endpoint.kernel));
+    this.entrance.receive(new Upgrade(fd, record, this.endpoint.kernel));
   }
 
   /**
@@ -183,7 +170,7 @@ export class BatonTransport extends Transport {
   /** A client on a connection another process detached; `fd` is its from now on. Quiet until `resume`. */
   adopt(fd: number, record: ConnectionRecord, sessionId: string): BatonClient {
     const connection = Connection.adopt(this.endpoint, fd, record);
-    this.watch(connection);
+    this.connections.add(connection);
     const client = new BatonClient(sessionId, connection);
     this.visits.arrive(client);
     return client;
@@ -251,7 +238,7 @@ export class BatonTransport extends Transport {
       hops: 0,
       validated: false,
     };
-    this.receive(new Upgrade(fd, record, this.endpoint.kernel));
+    this.entrance.receive(new Upgrade(fd, record, this.endpoint.kernel));
   }
 
   private onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
@@ -275,7 +262,8 @@ export class BatonTransport extends Transport {
       validated: false,
     };
     const source = this.bare(socket);
-    if (source !== undefined) this.receive(new Upgrade(source, record, this.endpoint.kernel), request);
+    if (source !== undefined)
+      this.entrance.receive(new Upgrade(source, record, this.endpoint.kernel), request);
   }
 
   /** A descriptor that Node's HTTP server knows nothing of; the socket itself where that cannot be had. */
@@ -292,124 +280,6 @@ export class BatonTransport extends Transport {
       socket.on('error', ignore);
       socket.destroy();
     }
-  }
-
-  /** @param arrived the request, when it arrived here and not at another process */
-  private receive(upgrade: Upgrade, arrived?: IncomingMessage): void {
-    this.answer(upgrade, arrived);
-    upgrade.limit(this.settings.upgradeTimeout); // most are answered by now
-  }
-
-  private answer(upgrade: Upgrade, arrived?: IncomingMessage): void {
-    const { record } = upgrade;
-    const request = requestOf(record);
-    if ('status' in request) {
-      upgrade.answer(refusalResponse(request));
-      return;
-    }
-    if (!record.validated) {
-      const asked = admit(upgrade, request, this.settings, arrived);
-      if (asked) {
-        asked
-          .then((context) => context && this.find(upgrade, request, context))
-          .catch((error) => {
-            debugAndPrintError(error);
-            upgrade.reject(500, 'The upgrade failed.');
-          });
-        return;
-      }
-      if (!record.validated) return;
-    }
-    this.find(upgrade, request);
-  }
-
-  /** Asks where the room is, and joins it if it is here. */
-  private find(upgrade: Upgrade, request: Request, context?: AuthContext): void {
-    if (this.reception && request.url.pathname.startsWith(this.reception.prefix)) {
-      this.reception.take(new ArrivedUpgrade(upgrade, request, this.complete));
-      return;
-    }
-    upgrade.roomId = roomIdOf(request.url.pathname);
-    try {
-      const where = upgrade.roomId ? this.route(upgrade.roomId, upgrade) : 'local';
-      if (where === 'local') {
-        this.open(upgrade, request, context);
-        return;
-      }
-      where
-        .then((answer) => {
-          if (answer === 'local') this.open(upgrade, request, context);
-          else if (upgrade.pending) upgrade.reject(503, 'The room cannot be reached.');
-        })
-        .catch((error) => this.unreachable(upgrade, error));
-    } catch (error) {
-      this.unreachable(upgrade, error as Error);
-    }
-  }
-
-  private unreachable(upgrade: Upgrade, error: Error): void {
-    debugAndPrintError(error);
-    upgrade.reject(503, 'The room cannot be reached.');
-  }
-
-  /** Completes the handshake. Synchronous as far as the beginning of the room's `_onJoin`. */
-  private open(upgrade: Upgrade, request: Request, context?: AuthContext): void {
-    const connection = this.complete(upgrade, request, this.chooseProtocol(upgrade.record.url, request));
-    if (!connection) return;
-    const sessionId = request.url.searchParams.get('sessionId');
-    if (!sessionId && !upgrade.roomId) answerPings(connection);
-    else this.join(connection, sessionId!, upgrade, request, context).catch(debugAndPrintError);
-    connection.resume();
-  }
-
-  /** @returns a connection that neither reads nor writes yet; undefined when the upgrade was answered already */
-  private readonly complete: Complete = (upgrade, { handshake }, protocol) => {
-    const { record } = upgrade;
-    const source = upgrade.take();
-    if (source === undefined) return undefined;
-    const connection = Connection.open(this.endpoint, source, record.head);
-    connection.remoteAddress = record.remoteAddress;
-    connection.protocol = protocol;
-    connection.sendResponse(switchingProtocols(handshake.key, protocol));
-    this.watch(connection);
-    return connection;
-  };
-
-  private async join(
-    connection: Connection,
-    sessionId: string,
-    upgrade: Upgrade,
-    request: Request,
-    context = authContextOf(upgrade.record, request),
-  ): Promise<void> {
-    const client = new BatonClient(sessionId, connection);
-    const { searchParams } = request.url;
-    const reconnectionToken = searchParams.get('reconnectionToken') ?? undefined;
-    const skipHandshake = searchParams.has('skipHandshake');
-    try {
-      const room = matchMaker.getLocalRoomById(upgrade.roomId);
-      await connectClientToRoom(room, client, context, { reconnectionToken, skipHandshake });
-    } catch (error: any) {
-      debugAndPrintError(error);
-      const retry = isDevMode ? CloseCode.MAY_TRY_RECONNECT : CloseCode.FAILED_TO_RECONNECT;
-      client.error(error.code ?? ErrorCode.APPLICATION_ERROR, error.message, () =>
-        connection.close(reconnectionToken ? retry : CloseCode.WITH_ERROR),
-      );
-    }
-  }
-
-  private chooseProtocol(url: string, { headers, handshake }: Request): string {
-    const { protocols } = handshake;
-    if (protocols.size === 0) return '';
-    const { handleProtocols } = this.settings;
-    const chosen = handleProtocols
-      ? handleProtocols(protocols, { url, headers })
-      : (protocols.values().next().value as string);
-    return chosen || '';
-  }
-
-  private watch(connection: Connection): void {
-    this.connections.add(connection);
   }
 
   /** One interval for all: pings, and ends connections whose peer answers none of them. */
@@ -433,19 +303,6 @@ function createServer({ maxHeaderSize, headersTimeout }: Settings): http.Server 
       request.headers.upgrade?.toLowerCase() === 'websocket',
   };
   return http.createServer(options);
-}
-
-/** Empty when the path names no room. Core would find something under `__proto__` and `constructor`. */
-function roomIdOf(path: string): string {
-  const id = ROOM_PATH.exec(path)?.[1] ?? '';
-  return id in Object.prototype ? '' : id;
-}
-
-/** Answers each message of a client that joins no room, so that it can measure the round trip. */
-function answerPings(connection: Connection): void {
-  const timer = setTimeout(() => connection.close(CloseCode.NORMAL_CLOSURE), PING_ONLY_MS);
-  connection.on('message', () => connection.send(new Uint8Array([Protocol.PING])));
-  connection.on('close', () => clearTimeout(timer));
 }
 
 function printConnectionError(error: Error): void {
