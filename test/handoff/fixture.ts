@@ -6,7 +6,7 @@ import { existsSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import net from 'node:net';
 import { BatonError, roomNotFound } from '../../server/src/errors.ts';
 import { errnoName, FdCarrier, Handoff, libc } from '../../server/src/handoff/index.ts';
-import { native, pinned } from '../../server/src/handoff/libc.ts';
+import { native, pinned } from '../../server/src/handoff/native.ts';
 import { addressOf, outgoingHeader, sendPacket } from '../../server/src/handoff/packets.ts';
 import { type Header, TYPE, writeHeader } from '../../server/src/handoff/wire.ts';
 import { createLog } from '../../server/src/telemetry/index.ts';

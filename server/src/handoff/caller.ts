@@ -10,8 +10,8 @@ import {
 } from '../errors.ts';
 import { Channel } from './channel.ts';
 import type { Message, Refusal } from './inbox.ts';
-import { type Fd, pinned } from './libc.ts';
 import { decode, decodeFailure, encode } from './messages.ts';
+import { type Fd, pinned } from './native.ts';
 import { addressOf } from './packets.ts';
 import { MAX_MESSAGE_FDS, TYPE } from './wire.ts';
 

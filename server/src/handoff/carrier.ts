@@ -2,7 +2,8 @@
 // machine (here), as TCP state that is repaired on another, or not at all behind an edge process that re-points them.
 
 import type { PeerInfo } from './callee.ts';
-import { type Fd, libc, type Support } from './libc.ts';
+import { libc } from './libc.ts';
+import type { Fd, Support } from './native.ts';
 import { closeAll } from './packets.ts';
 import type { Peers } from './peers.ts';
 import { malformed } from './wire.ts';

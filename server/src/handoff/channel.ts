@@ -6,9 +6,11 @@
 
 import { BatonError } from '../errors.ts';
 import { Inbox, type Message, type Refusal } from './inbox.ts';
-import { errnoName, type Fd, libc, type Wait } from './libc.ts';
+import { libc } from './libc.ts';
+import { errnoName, type Fd } from './native.ts';
 import { Outbox, type Outgoing, type Removed } from './outbox.ts';
 import { closeAll, outgoingHeader, type ReceivedPacket, receivePacket, sendPacket } from './packets.ts';
+import type { Wait } from './waits.ts';
 import { malformed, type PacketType, readAck, readHeader, TYPE, writeAck } from './wire.ts';
 
 /** The caller opened the connection and gets answers; the callee gets calls. */

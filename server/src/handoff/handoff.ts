@@ -4,8 +4,10 @@ import { handoffPeerGone, handoffTimeout } from '../errors.ts';
 import { type Log, silentLog } from '../telemetry/index.ts';
 import { Callee, type PeerHandler } from './callee.ts';
 import { Caller } from './caller.ts';
-import { errnoName, type Fd, libc, native, type Support, type Wait } from './libc.ts';
+import { libc } from './libc.ts';
+import { errnoName, type Fd, native, type Support } from './native.ts';
 import { authenticate, checkPath, listenAt } from './socket-file.ts';
+import type { Wait } from './waits.ts';
 
 export interface HandoffOptions {
   /** Absolute path of the Unix socket to listen on; its folder is made with mode 0700 or must have it. */

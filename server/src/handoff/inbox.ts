@@ -2,7 +2,7 @@
 // they did not; descriptors of messages that are refused, given up or cut off are closed here.
 
 import { type BatonError, handoffTooLarge } from '../errors.ts';
-import type { Fd } from './libc.ts';
+import type { Fd } from './native.ts';
 import { closeAll } from './packets.ts';
 import { HEADER_BYTES, type Header, malformed, type PacketType, TYPE } from './wire.ts';
 

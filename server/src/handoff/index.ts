@@ -4,5 +4,7 @@
 export type { PeerHandler, PeerInfo } from './callee.ts';
 export { type CarriedConnection, type CarriedHandler, type Carrier, FdCarrier } from './carrier.ts';
 export { type CallOptions, Handoff, type HandoffOptions } from './handoff.ts';
-export { errnoName, type Fd, libc, type Support, SystemError, type Wait, type Watch } from './libc.ts';
+export { libc } from './libc.ts';
+export { errnoName, type Fd, type Support, SystemError } from './native.ts';
 export { noPeers, type Peers } from './peers.ts';
+export type { Wait, Watch } from './waits.ts';

@@ -1,31 +1,20 @@
-// A thin layer over libc through koffi. koffi is loaded at the first call, so that importing this file works on
-// every platform; `supported()` says whether calling does. Constants and struct layouts are those of 64-bit
-// little-endian Linux (x64, arm64), glibc and musl alike: musl pads msghdr and cmsghdr to the same layout.
+// What is asked of the kernel about sockets: reads and writes, TCP, Unix sockets of packets. `libc` has all such calls.
 
-import { createRequire } from 'node:module';
-import { endianness, constants as os } from 'node:os';
-import { getSystemErrorName } from 'node:util';
-import { handoffUnsupported } from '../errors.ts';
-
-/** A descriptor number of this process. */
-export type Fd = number;
-
-/** Stops a wait; calling it again, or after the callback ran, does nothing. */
-export interface Wait {
-  cancel(): void;
-}
-
-/** A wait that may go silent for a while, and may let the process end, as timers and sockets of Node may. */
-export interface Watch extends Wait {
-  pause(): void;
-  /** It reports what came meanwhile. */
-  resume(): void;
-  ref(): void;
-  unref(): void;
-}
-
-/** Whether descriptors can be handed over here, and if not, why. */
-export type Support = { ok: true } | { ok: false; reason: string };
+import { constants as os } from 'node:os';
+import { epollAdd, epollCreate, epollData, epollEvents, epollRemove, epollWait } from './epoll.ts';
+import {
+  check,
+  close,
+  dup,
+  ETOOMANYREFS,
+  errnoName,
+  type Fd,
+  native,
+  pinned,
+  SystemError,
+  supported,
+} from './native.ts';
+import { waitWritable, watchReadable } from './waits.ts';
 
 /** Who is at the other end of a Unix socket, from SO_PEERCRED (unix(7)): as of connect() or listen(). */
 export interface Credentials {
@@ -34,28 +23,8 @@ export interface Credentials {
   gid: number;
 }
 
-interface PollHandle {
-  start(events: PollEvents, callback: (status: number) => void): void;
-  stop(): void;
-  close(): void;
-  ref(): void;
-  unref(): void;
-}
-interface PollEvents {
-  readable?: boolean;
-  writable?: boolean;
-}
-interface Koffi {
-  load(path: null): { func(definition: string): (...args: any[]) => any };
-  errno(): number;
-  address(buffer: Uint8Array): bigint;
-  node: { poll(fd: Fd, events: PollEvents, callback: (status: number) => void): PollHandle };
-}
-
 const EAGAIN = os.errno.EAGAIN;
 const EINTR = os.errno.EINTR;
-const F_DUPFD_CLOEXEC = 1030;
-const FIRST_DUP = 3;
 const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -74,107 +43,8 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_WR = 1;
 const SHUT_RDWR = 2;
-const EPOLL_CLOEXEC = 0o2000000;
-const EPOLL_CTL_ADD = 1;
-const EPOLL_CTL_DEL = 2;
-const EPOLLIN = 1;
 /** sun_path of sockaddr_un holds 108 bytes, the last of them NUL. */
 export const MAX_PATH = 107;
-
-/** A libc call that failed: `code` is the errno's name (`ECONNREFUSED`), `errno` its positive number. */
-export class SystemError extends Error {
-  readonly syscall: string;
-  readonly errno: number;
-  readonly code: string;
-
-  constructor(syscall: string, errno: number) {
-    super(`${syscall}: ${errnoName(errno)}`);
-    this.name = 'SystemError';
-    this.syscall = syscall;
-    this.errno = errno;
-    this.code = errnoName(errno);
-  }
-}
-
-/** Too many descriptors in flight (unix(7)); Node does not know its name. */
-const ETOOMANYREFS = 109;
-
-/** `EAGAIN` for 11 or -11. */
-export function errnoName(errno: number): string {
-  const number = Math.abs(errno);
-  return number === ETOOMANYREFS ? 'ETOOMANYREFS' : getSystemErrorName(-number);
-}
-
-function bind(koffi: Koffi) {
-  const c = koffi.load(null);
-  return {
-    koffi,
-    socket: c.func('int socket(int domain, int type, int protocol)'),
-    bind: c.func('int bind(int fd, const void *address, uint length)'),
-    listen: c.func('int listen(int fd, int backlog)'),
-    accept4: c.func('int accept4(int fd, void *address, void *length, int flags)'),
-    connect: c.func('int connect(int fd, const void *address, uint length)'),
-    shutdown: c.func('int shutdown(int fd, int how)'),
-    send: c.func('intptr_t send(int fd, const void *buffer, size_t length, int flags)'),
-    recv: c.func('intptr_t recv(int fd, void *buffer, size_t length, int flags)'),
-    sendmsg: c.func('intptr_t sendmsg(int fd, const void *message, int flags)'),
-    recvmsg: c.func('intptr_t recvmsg(int fd, void *message, int flags)'),
-    fcntl: c.func('int fcntl(int fd, int command, int argument)'),
-    close: c.func('int close(int fd)'),
-    setsockopt: c.func('int setsockopt(int fd, int level, int name, const void *value, uint length)'),
-    getsockopt: c.func('int getsockopt(int fd, int level, int name, void *value, void *length)'),
-    inet_ntop: c.func('const char *inet_ntop(int family, const void *address, void *text, uint length)'),
-    epoll_create1: c.func('int epoll_create1(int flags)'),
-    epoll_ctl: c.func('int epoll_ctl(int epoll, int op, int fd, const void *event)'),
-    epoll_wait: c.func('int epoll_wait(int epoll, void *events, int most, int timeout)'),
-  };
-}
-
-type Native = ReturnType<typeof bind>;
-let loaded: Native | undefined;
-let failure: string | undefined;
-
-function unsupportedReason(): string | undefined {
-  if (process.platform !== 'linux')
-    return `it needs Linux: SOCK_SEQPACKET with SCM_RIGHTS is missing on ${process.platform}`;
-  if (process.arch !== 'x64' && process.arch !== 'arm64')
-    return `it needs an x64 or arm64 processor, not ${process.arch}`;
-  if (endianness() !== 'LE') return 'it needs a little-endian processor';
-  return undefined;
-}
-
-/** Loads koffi. @throws handoffUnsupported */
-export function native(): Native {
-  if (loaded) return loaded;
-  failure ??= unsupportedReason();
-  if (failure === undefined) {
-    try {
-      return (loaded = bind(createRequire(import.meta.url)('koffi') as Koffi));
-    } catch (error) {
-      failure = `koffi does not load (${(error as Error).message.split('\n')[0]})`;
-    }
-  }
-  throw handoffUnsupported({ platform: `${process.platform} ${process.arch}`, reason: failure });
-}
-
-export function supported(): Support {
-  try {
-    native();
-    return { ok: true };
-  } catch (error) {
-    return { ok: false, reason: (error as Error).message };
-  }
-}
-
-/** Memory whose address may be stored in another struct: off V8's heap, never moved. Keep a reference to it. */
-export function pinned(bytes: number): Buffer {
-  return Buffer.from(new ArrayBuffer(bytes));
-}
-
-function check(syscall: string, result: number): number {
-  if (result < 0) throw new SystemError(syscall, native().koffi.errno());
-  return result;
-}
 
 function checkRange(buffer: Uint8Array, offset: number, length: number): void {
   // The kernel would read or write past the end of the buffer: the one mistake here that corrupts memory.
@@ -190,7 +60,7 @@ function checkRange(buffer: Uint8Array, offset: number, length: number): void {
  */
 function send(fd: Fd, buffer: Uint8Array, offset = 0, length = buffer.byteLength - offset): number {
   checkRange(buffer, offset, length);
-  const c = loaded ?? native();
+  const c = native();
   const bytes = offset === 0 ? buffer : buffer.subarray(offset, offset + length);
   for (;;) {
     const sent: number = c.send(fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -212,7 +82,7 @@ function peek(fd: Fd, buffer: Uint8Array): number {
 
 function receive(fd: Fd, buffer: Uint8Array, offset: number, length: number, flags: number): number {
   checkRange(buffer, offset, length);
-  const c = loaded ?? native();
+  const c = native();
   const bytes = offset === 0 ? buffer : buffer.subarray(offset, offset + length);
   for (;;) {
     const got: number = c.recv(fd, bytes, length, flags);
@@ -220,16 +90,6 @@ function receive(fd: Fd, buffer: Uint8Array, offset: number, length: number, fla
     const errno = c.koffi.errno();
     if (errno !== EINTR) return -errno;
   }
-}
-
-/** Another descriptor for the same open socket, closed on exec. @throws SystemError (EBADF, EMFILE) */
-function dup(fd: Fd): Fd {
-  return check('fcntl', native().fcntl(fd, F_DUPFD_CLOEXEC, FIRST_DUP));
-}
-
-/** Closes a descriptor. close(2) frees it whatever it returns, so there is nothing to throw. */
-function close(fd: Fd): void {
-  native().close(fd);
 }
 
 const int = pinned(4);
@@ -258,7 +118,7 @@ const V4_MAPPED = Buffer.from('00000000000000000000ffff', 'hex');
 
 /** Accepts a connection. @returns a descriptor, or a negative errno (`-libc.EAGAIN`: nobody waits) */
 function acceptTcp(fd: Fd): number {
-  const c = loaded ?? native();
+  const c = native();
   length.writeInt32LE(peer.length);
   const got: number = c.accept4(fd, peer, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   return got >= 0 ? got : -c.koffi.errno();
@@ -339,106 +199,6 @@ function endWriting(fd: Fd): void {
 /** After this the other end can send nothing more; what it had sent can still be received. */
 function shutdown(fd: Fd): void {
   native().shutdown(fd, SHUT_RDWR);
-}
-
-// --- many descriptors at once: epoll(7), level-triggered
-
-/** Size of a struct epoll_event, which x64 alone packs, and where its data stands in it. */
-const EVENT_BYTES = process.arch === 'x64' ? 12 : 16;
-const EVENT_DATA = EVENT_BYTES - 8;
-const event = pinned(EVENT_BYTES);
-
-/** What `epollWait` fills. */
-interface EpollEvents {
-  readonly memory: Buffer;
-  readonly most: number;
-}
-
-/** @throws SystemError when descriptors run out */
-function epollCreate(): Fd {
-  return check('epoll_create1', native().epoll_create1(EPOLL_CLOEXEC));
-}
-
-/**
- * Reports `fd` as long as it can be read, has ended or failed.
- * @param data 32 bits that come with the report
- * @throws SystemError (EEXIST, ENOSPC)
- */
-function epollAdd(epoll: Fd, fd: Fd, data: number): void {
-  event.writeUInt32LE(EPOLLIN, 0);
-  event.writeUInt32LE(data, EVENT_DATA);
-  check('epoll_ctl', native().epoll_ctl(epoll, EPOLL_CTL_ADD, fd, event));
-}
-
-/** To be called before `fd` is closed: while a copy of it lives elsewhere, the kernel goes on reporting it. */
-function epollRemove(epoll: Fd, fd: Fd): void {
-  native().epoll_ctl(epoll, EPOLL_CTL_DEL, fd, event);
-}
-
-/** Memory for the reports of at most `most` descriptors. */
-function epollEvents(most: number): EpollEvents {
-  return { memory: pinned(most * EVENT_BYTES), most };
-}
-
-/** Asks without waiting. @returns how many events were reported; see `epollData` */
-function epollWait(epoll: Fd, { memory, most }: EpollEvents): number {
-  return Math.max(0, (loaded ?? native()).epoll_wait(epoll, memory, most, 0));
-}
-
-/** What was given to `epollAdd` for the descriptor of event `index`. */
-function epollData({ memory }: EpollEvents, index: number): number {
-  return memory.readUInt32LE(index * EVENT_BYTES + EVENT_DATA);
-}
-
-// --- waiting
-
-/** koffi collects a poll handle that JavaScript does not hold, and it then goes silent. */
-const held = new Set<PollHandle>();
-
-/**
- * Calls back each time `fd` has something to read (level-triggered), until cancelled. One watcher per
- * descriptor number and event loop; watch a `dup` when something else may watch the same one.
- */
-function watchReadable(fd: Fd, callback: () => void): Watch {
-  const { koffi } = native();
-  // libuv stops a poll at EPOLLERR (status < 0) without saying what; the read in the callback finds out, and
-  // after a start() the poll reports what comes after the error.
-  const events = { readable: true };
-  const fired = (status: number): void => {
-    if (status < 0 && held.has(handle)) handle.start(events, fired);
-    callback();
-  };
-  const handle = koffi.node.poll(fd, events, fired);
-  held.add(handle);
-  return {
-    pause: () => void (held.has(handle) && handle.stop()),
-    resume: () => void (held.has(handle) && handle.start(events, fired)),
-    cancel: () => void (held.delete(handle) && handle.close()),
-    ref: () => handle.ref(),
-    unref: () => handle.unref(),
-  };
-}
-
-/**
- * Calls back once, when `fd` takes bytes again or has failed (the next `send` tells which). Watches a dup of it,
- * so a `net.Socket` may go on reading from the same descriptor, and `fd` may be closed before the wait is cancelled.
- * @throws SystemError when there is no descriptor left for the dup (EMFILE)
- */
-function waitWritable(fd: Fd, callback: () => void): Wait {
-  const { koffi } = native();
-  const own = dup(fd);
-  const cancel = (): void => {
-    if (!held.delete(handle)) return;
-    handle.close();
-    close(own);
-  };
-  const handle = koffi.node.poll(own, { writable: true }, () => {
-    if (!held.has(handle)) return;
-    cancel();
-    callback();
-  });
-  held.add(handle);
-  return { cancel };
 }
 
 export const libc = {

@@ -1,7 +1,8 @@
 // What waits to be sent on one channel. Messages take turns packet by packet, so that a large one holds up a small
 // one by a packet each, and a message counts as delivered when the peer has acknowledged its last packet.
 
-import { type Fd, libc } from './libc.ts';
+import { libc } from './libc.ts';
+import type { Fd } from './native.ts';
 import { MAX_CHUNK, MAX_PACKET_FDS, malformed, type PacketType, TYPE, writeHeader } from './wire.ts';
 
 /** Packets that may be on their way without an acknowledgement: at most 64 MiB in the peer's hands. */

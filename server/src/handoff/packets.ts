@@ -1,7 +1,8 @@
 // One packet in, one packet out: sendmsg(2) and recvmsg(2) with SCM_RIGHTS (unix(7)). All structs live in memory of
 // this file that never moves; the calls are synchronous, so one set of them serves every channel.
 
-import { type Fd, libc, native, pinned } from './libc.ts';
+import { libc } from './libc.ts';
+import { type Fd, native, pinned } from './native.ts';
 import { HEADER_BYTES, MAX_PACKET, MAX_PACKET_FDS } from './wire.ts';
 
 const SOL_SOCKET = 1;

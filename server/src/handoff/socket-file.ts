@@ -4,7 +4,8 @@
 import { chmodSync, lstatSync, mkdirSync, type Stats, unlinkSync } from 'node:fs';
 import { dirname, isAbsolute } from 'node:path';
 import { handoffInUse, handoffProtocol, handoffStranger, invalidOption } from '../errors.ts';
-import { type Credentials, type Fd, libc, MAX_PATH, SystemError } from './libc.ts';
+import { type Credentials, libc, MAX_PATH } from './libc.ts';
+import { type Fd, SystemError } from './native.ts';
 
 const BACKLOG = 128;
 
