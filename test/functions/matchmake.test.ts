@@ -2,51 +2,35 @@ import {
   backfill,
   CLOSES,
   firstCome,
-  type MatchmakeOptions,
   type Matchmaker,
   type Matchmaking,
   matchmake,
-  memoryPool,
   privateCodes,
-  type TicketPool,
   teams,
 } from '@baton/functions';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { until } from '../support/service.ts';
-import { FakeService, Players } from './fake-service.ts';
+import { Players } from './fake-service.ts';
+import {
+  begin,
+  clock,
+  end,
+  failures,
+  linked,
+  matchmaking,
+  often,
+  others,
+  pass,
+  players,
+  pool,
+  service,
+  start,
+  stateOf,
+  waiting,
+} from './matching.ts';
 
-let clock: number;
-let service: FakeService;
-let pool: TicketPool;
-let players: Players;
-let matchmaking: Matchmaking;
-const failures: unknown[] = [];
-const others: Matchmaking[] = [];
-
-beforeEach(() => {
-  clock = 1_000_000;
-  service = new FakeService();
-  pool = memoryPool({ now: () => clock });
-  failures.length = 0;
-});
-afterEach(async () => {
-  await Promise.all([matchmaking, ...others.splice(0)].map((each) => each.stop()));
-});
-
-function start(matchmaker: Matchmaker, options: MatchmakeOptions = {}): void {
-  matchmaking = matchmake(matchmaker, {
-    ...{ pool, service, failed: (error) => failures.push(error) },
-    ...options,
-  });
-  players = new Players(service, matchmaking);
-}
-
-/** The same, in rounds that follow each other quickly. */
-const often = (matchmaker: Matchmaker): Matchmaker => ({ ...matchmaker, interval: 5 });
-const linked = (a: string, ...peers: string[]) =>
-  until(() => players.peers(a).join() === peers.sort().join(), `${a} to be linked with ${peers}`);
-const stateOf = async (socketId: string) => (await pool.get(socketId))?.state;
-const waiting = async () => (await pool.waiting()).map(({ id }) => id);
+beforeEach(begin);
+afterEach(end);
 
 describe('an open call', () => {
   test('is answered with the peer when there is one; the pool knows once they are linked', async () => {
@@ -67,7 +51,7 @@ describe('an open call', () => {
     expect(await matchmaking.open({ ...openOf('b') })).toEqual({ peer: 'a' });
     service.sockets.set('b', { status: 'open', peers: [], heard: [] });
     service.fail = () => undefined;
-    clock += 10_000;
+    pass(10_000);
     // rounds of this matchmaker come with players, and once a second
     await until(() => players.peers('a').length > 0, 'a to be linked after all');
   });
@@ -128,16 +112,16 @@ describe('later', () => {
   test('a match that cannot be linked puts its players back first in line, without who is gone', async () => {
     start({ ...often(teams({ size: 1 })) });
     await players.open('a');
-    clock += 1;
+    pass(1);
     await players.open('b');
     // nobody has told the matchmaker yet
     service.drop('b');
     await until(async () => (await stateOf('b')) === 'cancelled', 'b to be out');
-    clock += 1;
+    pass(1);
     service.fail = () => 'unreachable';
     await players.open('c');
     await until(() => failures.length > 0, 'a match that the service did not hear of');
-    clock += 1;
+    pass(1);
     await players.open('d');
     service.fail = () => undefined;
     await linked('a', 'c');
@@ -161,7 +145,7 @@ describe('later', () => {
     expect(await stateOf('a')).toBe('proposed');
     service.opened('b');
     await linked('a', 'b');
-    clock += 30_000;
+    pass(30_000);
     start(often(firstCome()));
     await until(async () => (await stateOf('a')) === 'matched', 'the link to be found');
     expect(asked).toEqual(['waiting']);
@@ -179,7 +163,7 @@ describe('later', () => {
     for (const id of ['a', 'b']) await players.open(id);
     await until(() => service.sockets.get('a')!.status === 'waiting', 'a to wait');
     service.drop('b');
-    clock += 30_000;
+    pass(30_000);
     await until(async () => (await stateOf('b')) === 'cancelled', 'b to be out');
     expect(await stateOf('a')).toBe('searching');
     await players.open('c');
@@ -204,7 +188,7 @@ describe('later', () => {
   test('a search that came to nothing is over after maxWait', async () => {
     start(often(firstCome()), { maxWait: 60_000 });
     await players.open('a');
-    clock += 60_000;
+    pass(60_000);
     await until(() => service.closed.get('a') === CLOSES.timedOut.code, 'a to be closed');
     expect(await stateOf('a')).toBe('timed-out');
   });
@@ -219,7 +203,7 @@ describe('later', () => {
     for (const id of names) service.sockets.set(id, { status: 'open', peers: [], heard: [] });
     for (const id of names) await enter(id);
     for (const id of names.slice(0, 220)) await players.close(id);
-    clock += 60_000;
+    pass(60_000);
     start(never, { maxWait: 60_000 });
     // the clock stands, so that there is no second look
     await until(() => service.closed.size === 230, 'all to be closed');
@@ -230,7 +214,7 @@ describe('later', () => {
     service.fail = (what) => (what === 'close' && tried++ === 0 ? 'unreachable' : undefined);
     start(often(firstCome()), { maxWait: 60_000 });
     await players.open('a');
-    clock += 60_000;
+    pass(60_000);
     await until(() => service.closed.get('a') === CLOSES.timedOut.code, 'a to be closed after all');
     expect(tried).toBe(2);
     expect(failures).toHaveLength(1);
@@ -239,7 +223,7 @@ describe('later', () => {
   test('and its client is only told, where that is wanted', async () => {
     start(often(firstCome()), { maxWait: 60_000, timedOut: 'tell' });
     await players.open('a');
-    clock += 60_000;
+    pass(60_000);
     await until(() => players.heard('a').length > 0, 'a to hear of it');
     expect(players.heard('a')).toEqual([{ event: 'search-over' }]);
     expect(service.closed.size).toBe(0);
@@ -293,153 +277,6 @@ describe('later', () => {
   });
 });
 
-describe('a ready check', () => {
-  const accept = (id: string, match = players.asked(id)) =>
-    players.say(id, JSON.stringify({ accept: match }));
-  const decline = (id: string) => players.say(id, JSON.stringify({ decline: players.asked(id) }));
-  const asked = (...ids: string[]) =>
-    until(() => ids.every((id) => players.asked(id) !== undefined), `${ids} to be asked`);
-
-  beforeEach(async () => {
-    start(firstCome(), {
-      accept: { within: 15_000 },
-      receive: ({ text }) => `you said ${text}`,
-    });
-    for (const id of ['a', 'b']) await players.open(id);
-    await asked('a', 'b');
-  });
-
-  test('asks all players, and links them when all accept', async () => {
-    expect(players.heard('a')).toEqual([
-      { event: 'match-found', match: expect.any(String), players: 2, within: 15_000 },
-    ]);
-    await accept('a');
-    expect(players.peers('a')).toEqual([]);
-    expect(await stateOf('a')).toBe('accepted');
-    await accept('a');
-    await accept('b');
-    await linked('a', 'b');
-  });
-
-  test('who declines is out, the others are first in line', async () => {
-    clock += 1;
-    await players.open('c');
-    await accept('a');
-    const first = players.asked('a');
-    await decline('b');
-    expect(service.closed.get('b')).toBe(CLOSES.notAccepted.code);
-    expect(players.heard('a')).toContainEqual({ event: 'match-cancelled', match: first, reason: 'declined' });
-    await until(
-      () => players.asked('a') !== first && players.asked('c') !== undefined,
-      'a and c to be asked',
-    );
-    await accept('a');
-    await accept('c');
-    await linked('a', 'c');
-  });
-
-  test('who says nothing in time is out', async () => {
-    const first = players.asked('a');
-    await accept('a');
-    clock += 15_000;
-    await until(() => service.closed.get('b') === CLOSES.notAccepted.code, 'b to be closed');
-    await until(() => players.heard('a').length > 1, 'a to hear of it');
-    expect(players.heard('a').at(-1)).toEqual({
-      event: 'match-cancelled',
-      match: first,
-      reason: 'not-accepted',
-    });
-    expect(await waiting()).toEqual(['a']);
-    expect(await accept('a', first)).toEqual({
-      send: { event: 'match-cancelled', match: first, reason: 'not-accepted' },
-    });
-  });
-
-  test('who leaves meanwhile takes nobody along', async () => {
-    await accept('a');
-    await players.close('b');
-    expect(players.heard('a').at(-1)).toMatchObject({ event: 'match-cancelled', reason: 'left' });
-    expect(await waiting()).toEqual(['a']);
-  });
-
-  test('who is not there to be asked does not hold the others up', async () => {
-    await players.close('a');
-    service.drop('b');
-    await until(async () => (await waiting()).join() === 'b', 'b to wait');
-    await players.open('c');
-    await until(async () => (await stateOf('b')) === 'cancelled', 'b to be out');
-    await until(async () => (await waiting()).join() === 'c', 'c to wait');
-  });
-
-  test('whatever else clients say is for the studio', async () => {
-    for (const text of ['hello', '{"move":1}', '{"accept":7}', '{', 'null'])
-      expect(await players.say('a', text)).toBe(`you said ${text}`);
-  });
-
-  test('and so is what looks like an answer, of those who play', async () => {
-    const match = players.asked('a');
-    await accept('a');
-    await accept('b');
-    await until(async () => (await stateOf('a')) === 'matched', 'a to be matched');
-    expect(await accept('a', match)).toBe(`you said {"accept":"${match}"}`);
-    expect(await decline('a')).toBe(`you said {"decline":"${match}"}`);
-    expect(players.peers('a')).toEqual(['b']);
-  });
-
-  test('nobody is out who could not be asked', async () => {
-    service.fail = (what, socketId) => (what === 'send' && socketId === 'd' ? 'unreachable' : undefined);
-    for (const id of ['c', 'd']) await players.open(id);
-    await until(() => players.heard('c').length > 1, 'c to hear that it is off');
-    const first = players.asked('c');
-    expect(players.heard('c')).toContainEqual({ event: 'match-cancelled', match: first, reason: 'failed' });
-    await until(async () => (await waiting()).length > 0, 'both to wait again');
-    clock += 20_000;
-    service.fail = () => undefined;
-    await until(() => players.asked('d') !== undefined, 'd to be asked as well');
-    expect(service.closed.has('c') || service.closed.has('d')).toBe(false);
-  });
-
-  test('nobody is out whose match was claimed by a process that died before it asked', async () => {
-    await matchmaking.stop();
-    for (const id of ['c', 'd']) await players.open(id);
-    const [c, d] = await pool.waiting();
-    const claim = { state: 'proposed', asked: true, until: clock + 15_000 } as const;
-    await pool.claim({ ...claim, id: 'not-asked', teams: [[c!], [d!]] });
-    clock += 15_000;
-    start(firstCome(), { accept: { within: 15_000 } });
-    await until(async () => (await pool.get('c'))?.match !== 'not-asked', 'c to be back in line');
-    expect(service.closed.has('c') || service.closed.has('d')).toBe(false);
-    expect(players.heard('c')).not.toContainEqual(expect.objectContaining({ reason: 'not-accepted' }));
-  });
-
-  test('a process that stops asks to the end', async () => {
-    const send = service.send.bind(service);
-    const gate = Promise.withResolvers<void>();
-    let sent = 0;
-    service.send = async (...what) => {
-      await gate.promise;
-      await send(...what);
-      sent++;
-    };
-    for (const id of ['c', 'd']) await players.open(id);
-    await until(async () => (await stateOf('c')) === 'proposed', 'c to be in a match');
-    const stopping = matchmaking.stop();
-    gate.resolve();
-    await stopping;
-    expect(sent).toBe(2);
-    clock += 15_000;
-    expect((await pool.due()).matches.map(({ told }) => told)).toEqual([true, true]);
-  });
-
-  test('a match that somebody else is asked about cannot be answered', async () => {
-    await players.open('c');
-    const theirs = players.asked('a');
-    expect(await accept('c', theirs)).toMatchObject({ send: { event: 'match-cancelled' } });
-    await players.say('c', JSON.stringify({ decline: theirs }));
-    expect(await stateOf('a')).toBe('proposed');
-  });
-});
-
 test('whoever comes later takes the place of one who left a running match', async () => {
   start(often(backfill(teams({ size: 2 }))), { refill: true });
   for (const id of ['a', 'b', 'c', 'd']) await players.open(id);
@@ -489,7 +326,7 @@ describe('several processes with one pool', () => {
     await pool.claim({ ...claim, id: 'linked', teams: [[a!], [b!]] });
     await service.link('a', { peer: 'b' });
     await pool.claim({ ...claim, id: 'not-linked', teams: [[c!], [d!]] });
-    clock += 30_000;
+    pass(30_000);
     another(often(firstCome()));
     await until(async () => (await stateOf('a')) === 'matched', 'the link to be found');
     await linked('c', 'd');
