@@ -1,21 +1,20 @@
 // The dashboard in a browser, on a service with rooms, sockets and functions that fail when they are told to.
 import { execFile } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import type { WatchBackend, WatchedSocket } from '../../server/src/control/index.ts';
 import { dashboardPage } from '../../server/src/dashboard/index.ts';
 import { closeAll, serve, token } from '../control/support.ts';
+import { crowd } from '../dashboard/crowd.ts';
 import { World } from '../dashboard/world.ts';
 import { nothing, status } from '../sockets/studio.ts';
 import { Network } from '../support/network.ts';
+import { violations } from './accessibility.ts';
 import { openBrowser } from './example.ts';
 
 const artifacts = fileURLToPath(new URL('../artifacts/', import.meta.url));
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PATIENCE = { timeout: 30_000 };
 const VIEWS = [
   ['overview', 'Overview'],
@@ -297,24 +296,6 @@ describe('acting', () => {
   }, 90_000);
 });
 
-/** What axe-core finds wrong, in few words. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { violations } = await (window as any).axe.run(document, {
-      resultTypes: ['violations'],
-      rules: { 'color-contrast': { enabled: true } },
-    });
-    return violations.map(
-      ({ id, nodes }: any) =>
-        `${id}: ${nodes
-          .map(({ html, any }: any) => `${html.slice(0, 160)} ${any[0]?.message ?? ''}`)
-          .slice(0, 3)
-          .join(' | ')}`,
-    );
-  });
-}
-
 describe('for everybody', () => {
   test.each(['light', 'dark'])(
     'axe-core finds nothing wrong in any view, %s',
@@ -434,43 +415,3 @@ describe('5,000 sockets', () => {
     await closeAll();
   }, 120_000);
 });
-
-/** So many sockets, of which a tenth is different each second. */
-function crowd(size: number): WatchBackend {
-  const socket = (n: number, epoch: number): WatchedSocket => ({
-    ...{ socketId: `s${n}`, mapping: 'duel', mappingVersion: 1, playerId: `player-${n}`, status: 'linked' },
-    ...{
-      peers: [`s${n ^ 1}`],
-      link: `link-${n >> 1}`,
-      host: `h${1 + (epoch % 2)}`,
-      epoch,
-      speech: 'baton.v1',
-    },
-    ...{ openedAt: Date.now() - n * 1_000, since: Date.now() },
-  });
-  return {
-    look: async () => ({}) as never,
-    async watch({ scopes }, out) {
-      const stream = out();
-      const all = Array.from({ length: size }, (_, n) => socket(n, 1));
-      const you = { tenant: 'default', operator: true, key: 'service', scopes: [...scopes] };
-      const queues = [
-        { mapping: 'duel', sockets: size, opening: 0, unlinked: 0, waiting: 0, linked: size, recent: 0 },
-      ];
-      stream.send(
-        'snapshot',
-        JSON.stringify({ at: Date.now(), you, sockets: all, socketCount: size, queues }),
-      );
-      let round = 1;
-      const timer = setInterval(() => {
-        const changed = all
-          .filter((_, n) => n % 10 === round % 10)
-          .map((_, n) => socket(n * 10 + (round % 10), round));
-        stream.send('change', JSON.stringify({ at: Date.now(), sockets: { changed, gone: [] } }));
-        round++;
-      }, 1_000);
-      await stream.closed;
-      clearInterval(timer);
-    },
-  };
-}
