@@ -66,7 +66,7 @@ export class Session {
     this.options = options;
     this.listener = listener;
     options.stream.flow((data) => link.send(data));
-    link.send(control({ ack: 0 })); // from now on the client may come back
+    link.send(control({ ack: 0 })); // it is waited for as long as the mapping says
     globalThis.addEventListener?.('online', this.online);
     this.use(link);
   }

@@ -21,6 +21,14 @@ async function open(token: string, answer: object = {}, mapping = 'quickly', pro
   return Object.assign(socket, { id: socketId as string });
 }
 const say = (socket: Plain, what: object) => socket.sendAsItIs(`\u0001${JSON.stringify(what)}`);
+const comeBack = ({ id }: { id: string }, mapping: string, secret: unknown) => {
+  const again = new Plain(world.service.url, `${mapping}?resume=${id}&received=0`, {
+    token: '',
+    protocols: ['baton.resume.v1', `baton.secret.${secret}`],
+  });
+  opened.push(again);
+  return again;
+};
 
 test('its client is told what it needs to come back, and what was heard of it: by number, by time, when it asks', async () => {
   const one = await open('ann');
@@ -87,11 +95,7 @@ test('what a client has kept while it was away is not held against it', async ()
   one.send('first');
   one.terminate();
   await new Promise((resolve) => setTimeout(resolve, 1_200)); // 20 a second
-  const again = new Plain(world.service.url, `quiet?resume=${one.id}&received=0`, {
-    token: '',
-    protocols: ['baton.resume.v1', `baton.secret.${secret}`],
-  });
-  opened.push(again);
+  const again = comeBack(one, 'quiet', secret);
   const { received } = await again.event('resumed');
   for (let i = 0; i < 40; i++) again.send(`${i}`);
   say(again, { ack: 0, ask: true });
@@ -120,10 +124,15 @@ test('a silent client is idle, whatever it says of the counting', async () => {
   clearInterval(asking);
 });
 
-test('one that was never heard of again is not waited for', async () => {
-  const one = await open('ghost');
-  const two = await open('stays', { peer: one.id }, 'quickly', 'baton.v1');
+test('one that was not heard of since it opened comes back soon, or is not waited for', async () => {
+  const one = await open('hasty', {}, 'patient');
+  const ghost = await open('ghost', {}, 'patient');
+  const two = await open('stays', { peers: [one.id, ghost.id] }, 'patient', 'baton.v1');
   await two.event('linked');
-  one.terminate(); // it may never have heard that its socket is open
-  expect(await two.event('peer-left')).toMatchObject({ peer: one.id });
+  // what the first has said may be lost with its connection; the second may never have heard that its socket is open
+  one.terminate();
+  ghost.terminate();
+  await comeBack(one, 'patient', one.all('open')[0]!['secret']).event('resumed');
+  expect(await two.event('peer-left')).toMatchObject({ peer: ghost.id });
+  expect(two.all('peer-left')).toHaveLength(1);
 });

@@ -26,7 +26,7 @@ export interface Kept {
 export class Resume {
   /** Only its client knows it: whoever has it, and the socket's id, is its client. */
   readonly secret = randomBytes(24).toString('base64url');
-  /** The client has shown that it knows the secret: from now on it may come back. */
+  /** The client has shown that it knows the secret: it is waited for as long as the mapping says. */
   known = false;
   /** Messages of the client that were heard. */
   heard = 0;

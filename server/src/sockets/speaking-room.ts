@@ -14,6 +14,11 @@ import { eventText, Form, fromColyseus, hearsEvents, marked, type Speech, toColy
 
 /** How long the end of a connection may take whose client has come back on another one. */
 const LET_GO_MS = 2_000;
+/**
+ * A client that has said nothing since it was told that its socket is open may never have heard that, and is waited for so
+ * long only. What it has said may be lost with its connection: a reset drops what was not read, as while the socket moves.
+ */
+const UNHEARD_MS = 5_000;
 const TEXT = { binary: false };
 const BINARY = { binary: true };
 
@@ -156,8 +161,9 @@ export abstract class SpeakingRoom extends SeatRoom {
   }
 
   protected patience(): number {
-    if (this.speech === 'colyseus' || this.resume?.known) return this.mapping.reconnectTimeout;
-    return 0;
+    const { reconnectTimeout } = this.mapping;
+    if (this.speech === 'colyseus' || this.resume?.known) return reconnectTimeout;
+    return this.resume ? Math.min(reconnectTimeout, UNHEARD_MS) : 0;
   }
 
   protected override wasCut(code: number | undefined): boolean {
