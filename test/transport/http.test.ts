@@ -199,6 +199,11 @@ test('a server with TLS is refused: its bytes are not those of the connection', 
   expect(() => new BatonTransport({ noServer: true }).attachToServer(secure as never)).toThrow(refused);
 });
 
+test('an idle connection stays for longer than its client is told, who may be slow', () => {
+  const { keepAliveTimeout, keepAliveTimeoutBuffer } = new BatonTransport().server!;
+  expect(keepAliveTimeoutBuffer).toBeGreaterThan(keepAliveTimeout);
+});
+
 test('where libc cannot be called, clients are heard all the same', async () => {
   const plain = await start({}, { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(MAC)}` });
   try {

@@ -21,6 +21,12 @@ import { assertVersion, type ConnectionRecord, type UpgradeRecord } from './reco
 import { Upgrade } from './upgrade.ts';
 import { Visits } from './visits.ts';
 
+/**
+ * An idle connection stays for so much longer than the five seconds that its client is told: one that is slow, or on a slow
+ * network, may send another request just then, and would be reset (RFC 9112 §9.5).
+ */
+const KEEP_ALIVE_BUFFER_MS = 10_000;
+
 export class BatonTransport extends Transport {
   /**
    * Asked for each upgrade that names a room. When it answers 'local' synchronously, the room's join begins
@@ -296,6 +302,7 @@ function createServer({ maxHeaderSize, headersTimeout }: Settings): http.Server 
   const options = {
     maxHeaderSize,
     headersTimeout,
+    keepAliveTimeoutBuffer: KEEP_ALIVE_BUFFER_MS,
     // How often Node looks for such connections, 30 s by default; each holds a descriptor until then.
     connectionsCheckingInterval: Math.min(5_000, headersTimeout || 5_000),
     // Other upgrades (a client offering h2c, say) are to be ignored (RFC 9110 §7.8), which Node does as of 24.9.
