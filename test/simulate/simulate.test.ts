@@ -150,7 +150,7 @@ test('waits are from arrival to the round, and those who lose patience leave at 
     duration: 5_000,
     rounds: 3,
     matches: 1,
-    players: { arrived: 5, matched: 2, abandoned: 2, waiting: 1, repeated: 0 },
+    players: { arrived: 5, matched: 2, abandoned: 2, turnedAway: 0, waiting: 1, repeated: 0 },
     wait: { count: 2, mean: 1_150, p50: 500, max: 1_800 },
     abandonedWait: { count: 2, max: 300 },
     waitSoFar: { count: 1, max: 700 },
@@ -168,7 +168,10 @@ test('with an interval of 0 there is a round when somebody comes, and a second t
   list[1]!.players[0]!.id = 'p1';
   const { report, searches } = simulate({ ...inOrder, interval: 0 }, list);
   expect(searches.map(({ endedAt }) => endedAt)).toEqual([300, 300]);
-  expect(report.players).toEqual({ arrived: 2, matched: 2, abandoned: 0, waiting: 0, repeated: 1 });
+  expect(report.players).toEqual({
+    ...{ arrived: 2, matched: 2, abandoned: 0, turnedAway: 0, waiting: 0 },
+    repeated: 1,
+  });
 });
 
 test('a population has the skills, parties, regions and rate that were asked for', () => {

@@ -8,11 +8,18 @@ const ratingGroups = 10;
 export interface Report {
   /** Virtual time, in milliseconds. */
   duration: number;
-  /** Rounds with somebody waiting. */
+  /** Rounds with somebody waiting; 0 of functions. */
   rounds: number;
   matches: number;
-  /** `arrived` is the sum of the three after it; `repeated` tickets were not taken: their players searched already. */
-  players: { arrived: number; matched: number; abandoned: number; waiting: number; repeated: number };
+  /** `arrived` is the sum of the four after it; `repeated` tickets were not taken: their players searched already. */
+  players: {
+    arrived: number;
+    matched: number;
+    abandoned: number;
+    turnedAway: number;
+    waiting: number;
+    repeated: number;
+  };
   /** Of those who were matched. */
   wait: Distribution;
   /** Of those who gave up. */
@@ -93,6 +100,7 @@ export function reportOf(outcome: Outcome): Report {
       arrived: playersIn(searches),
       matched: playersIn(matched),
       abandoned: playersIn(abandoned),
+      turnedAway: playersIn(of(searches, 'turned-away')),
       waiting: playersIn(waiting),
       repeated,
     },

@@ -3,7 +3,8 @@ import type { Match, Player, Ticket } from '../match/types.ts';
 /** One ticket from its arrival to its end. */
 export interface Search {
   readonly ticket: Ticket;
-  outcome: 'matched' | 'abandoned' | 'waiting';
+  /** `turned-away`: its function has rejected it, or closed its socket before it played. */
+  outcome: 'matched' | 'abandoned' | 'turned-away' | 'waiting';
   /** Milliseconds, on the clock of the ticket's `createdAt`. */
   endedAt: number;
   match?: PlayedMatch;
