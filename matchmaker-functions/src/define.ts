@@ -21,6 +21,8 @@ export interface DefineOptions {
 }
 
 export interface Functions {
+  /** The functions themselves, for whoever calls them without requests: `baton simulate`, a test. */
+  readonly set: FunctionSet;
   /** Answers one call; never rejects: what goes wrong becomes a status the service understands. */
   handle(request: FunctionRequest): Promise<FunctionResponse>;
   /**
@@ -48,6 +50,7 @@ export interface Functions {
 export function defineFunctions(set: FunctionSet & DefineOptions): Functions {
   const verifier = set.secrets && new Verifier(set.secrets);
   const functions: Functions = {
+    set,
     handle: (request) => answer(set, verifier, request),
     fetch: (request) => answerFetch(functions.handle, request),
     node: (req, res) => listener(req, res),

@@ -4,6 +4,7 @@ export type { Arrival, Searcher } from './arrival.ts';
 export { Crowd, type CrowdOptions, type Simulation, type Waiting } from './crowd.ts';
 export { type Distribution, distributionOf, percentile } from './distribution.ts';
 export { generatePopulation, type PopulationOptions, type Region } from './population.ts';
+export { Random } from './random.ts';
 export { rate, winProbabilities } from './rating.ts';
 export type { PartyFigures, RatingFigures, Report, TimelinePoint } from './report.ts';
 export { SimulationError } from './round.ts';

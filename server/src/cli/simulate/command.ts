@@ -1,20 +1,20 @@
 import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { type Arrival, generatePopulation, SimulationError, simulate } from '@baton/functions/simulate';
+import { type Arrival, generatePopulation } from '@baton/functions/simulate';
 import { type Command, InvalidArgumentError } from 'commander';
-import { invalidOption, simulationFailed } from '../../errors.ts';
+import { invalidOption } from '../../errors.ts';
 import { examples } from '../operate.ts';
 import { secondsOf, wholeNumber } from '../options.ts';
 import { formatTable, printResult } from '../output.ts';
 import { csvOf } from './csv.ts';
-import { type Candidate, loadMatchmaker } from './load.ts';
 import { pageOf } from './page.ts';
 import { type PopulationFile, readPopulation } from './population-file.ts';
 import { figures, partyTable, type Result, sizeTable } from './result.ts';
+import type { Task } from './task.ts';
+import { simulateIn } from './thread.ts';
 import { readTrace } from './trace.ts';
 
 const MAX_PLAYERS = 1_000_000;
-const ticketsTold = 100;
 
 interface Options {
   players: number;
@@ -33,7 +33,7 @@ interface Options {
 export function registerSimulate(program: Command): void {
   program
     .command('simulate <matchmaker>')
-    .description('try a matchmaker on thousands of players in virtual time')
+    .description('try a matchmaker, or functions, on thousands of players in virtual time')
     .option('--players <n>', 'how many come', playerCount, 10_000)
     .option('--arrivals <rate>', 'how many come in a second (50/s), minute or hour', ratePerSecond, 50)
     .option('--seed <n>', 'repeats an earlier simulation to the last byte', seedNumber)
@@ -49,10 +49,12 @@ export function registerSimulate(program: Command): void {
       `${examples(
         'baton simulate matchmaker.ts --players 10000 --arrivals 50/s --seed 7',
         'baton simulate matchmaker.ts --compare matchmaker.ts#strict --html report.html',
+        'baton simulate functions.ts --population players.yaml',
         'baton simulate matchmaker.ts --trace evening.csv --csv searches.csv',
       )}
 
-<matchmaker>: a TypeScript or JavaScript file whose default export is a matchmaker; file.ts#name for another export.`,
+<matchmaker>: a TypeScript or JavaScript file whose default export is a matchmaker, with match(), or functions, with open()
+or as made by defineFunctions(); file.ts#name for another export.`,
     )
     .action(run);
 }
@@ -69,41 +71,37 @@ async function run(file: string, options: Options): Promise<void> {
     options.trace === undefined
       ? generatePopulation({ ...population, players, arrivalsPerSecond, seed })
       : readTrace(options.trace);
-  const results: Result[] = [];
-  for (const named of files) {
-    const candidate = await loadMatchmaker(named);
-    results.push(simulated(candidate, arrivals, { ...settings, seed, tail: options.tail * 1000 }));
-  }
+  const results = await simulated(files, {
+    arrivals,
+    settings: { ...settings, seed, tail: options.tail * 1000 },
+  });
   const facts = factsOf(options, seed, arrivals, results);
   if (options.csv !== undefined) write('--csv', options.csv, csvOf(results));
   if (options.html !== undefined) write('--html', options.html, pageOf(results, facts));
-  const json = { seed, results: results.map(({ name, report }) => ({ matchmaker: name, ...report })) };
+  const json = { seed, results: results.map(asJson) };
   printResult(options.json, json, () => text(results, facts));
 }
 
-type Settings = PopulationFile['options'] & { seed: number; tail: number };
-
-function simulated({ name, matchmaker }: Candidate, arrivals: Arrival[], settings: Settings): Result {
+/** One after the other: they share a core, or two. */
+async function simulated(files: string[], task: Pick<Task, 'arrivals' | 'settings'>): Promise<Result[]> {
   const out = process.stderr;
-  const started = performance.now();
-  const progress = (done: number) => {
-    if (out.isTTY) out.write(`\r\u001b[K${name}: ${Math.floor(done * 100)} %`);
-  };
-  try {
-    const simulation = simulate(matchmaker, arrivals, { ...settings, progress });
-    const took = (performance.now() - started) / 1000;
-    if (out.isTTY) out.write(`\r\u001b[K${name}: ${took.toFixed(1)} s of computing\n`);
-    return { name, ...simulation };
-  } catch (error) {
-    if (out.isTTY) out.write('\r\u001b[K');
-    if (error instanceof SimulationError) {
-      const { message: reason, at, tickets } = error;
-      throw simulationFailed({ matchmaker: name, reason, at, tickets: tickets.slice(0, ticketsTold) }, error);
+  const line = (text: string) => out.isTTY && out.write(`\r\u001b[K${text}`);
+  const results: Result[] = [];
+  for (const file of files) {
+    const started = performance.now();
+    try {
+      const result = await simulateIn(file, task, (name, done) =>
+        line(`${name}: ${Math.floor(done * 100)} %`),
+      );
+      const took = (performance.now() - started) / 1000;
+      line(`${result.name}: ${took.toFixed(1)} s of computing\n`);
+      results.push(result);
+    } catch (error) {
+      line('');
+      throw error;
     }
-    if (error instanceof RangeError)
-      throw simulationFailed({ matchmaker: name, reason: error.message }, error);
-    throw error;
   }
+  return results;
 }
 
 function factsOf(options: Options, seed: number, arrivals: Arrival[], results: Result[]): string[] {
@@ -117,8 +115,19 @@ function factsOf(options: Options, seed: number, arrivals: Arrival[], results: R
     ...(options.population === undefined ? [] : [`population of ${options.population}`]),
     `${virtual.toLocaleString('en')} s of virtual time`,
     `seed ${seed}`,
+    ...results.flatMap(refusals),
     ...(repeated === 0 ? [] : [`${repeated} tickets were left out: their players searched already`]),
   ];
+}
+
+function asJson({ name, refused, report }: Result) {
+  return { matchmaker: name, ...report, ...(refused && { refused }) };
+}
+
+/** Links that functions wanted and did not get. */
+function refusals({ name, refused = {} }: Result): string[] {
+  const counts = Object.entries(refused).map(([code, count]) => `${code} ${count}`);
+  return counts.length === 0 ? [] : [`links of ${name} that were not made: ${counts.join(', ')}`];
 }
 
 function text(results: Result[], facts: string[]): string {

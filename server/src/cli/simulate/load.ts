@@ -1,38 +1,32 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Matchmaker } from '@baton/functions';
-import { matchmakerInvalid } from '../../errors.ts';
+import type { FunctionSet, Functions, Matchmaker } from '@baton/functions';
 
-/** A matchmaker, and what reports call it. */
-export interface Candidate {
-  name: string;
-  matchmaker: Matchmaker;
-}
+/** What is tried. */
+export type Candidate = { matchmaker: Matchmaker } | { functions: FunctionSet };
 
 /**
- * @param named a file in TypeScript or JavaScript, `#` and the name of an export when it is not the default one
- * @throws BATON_MATCHMAKER_INVALID
+ * @param file in TypeScript or JavaScript
+ * @param name of the export
+ * @throws Error that says what is wrong
  */
-export async function loadMatchmaker(named: string): Promise<Candidate> {
-  const [, file = '', name = 'default'] = /^(.*?)(?:#([\w$]+))?$/s.exec(named)!;
-  if (!existsSync(file)) throw matchmakerInvalid({ file, reason: 'there is no such file' });
-  const exported = await import(pathToFileURL(path.resolve(file)).href).catch((error: unknown) => {
+export async function loadCandidate(file: string, name: string): Promise<Candidate> {
+  const exported = await import(pathToFileURL(file).href).catch((error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
-    throw matchmakerInvalid({ file, reason: `it does not load: ${reason}` }, error);
+    throw new Error(`it does not load: ${reason}`, { cause: error });
   });
-  const matchmaker: unknown = exported[name];
-  if (!isMatchmaker(matchmaker)) {
-    const others = Object.keys(exported).filter((key) => isMatchmaker(exported[key]));
-    const hint = others.length === 0 ? '' : `; it has ${others.map((key) => `${file}#${key}`).join(', ')}`;
-    throw matchmakerInvalid({
-      file,
-      reason: `its export "${name}" is no matchmaker, it has no match()${hint}`,
-    });
-  }
-  return { name: path.basename(file) + (name === 'default' ? '' : `#${name}`), matchmaker };
+  const candidate = asCandidate(exported[name]);
+  if (candidate) return candidate;
+  const others = Object.keys(exported).filter((key) => asCandidate(exported[key]));
+  const hint = others.length === 0 ? '' : `; there is ${others.map((key) => `#${key}`).join(', ')}`;
+  throw new Error(
+    `its export "${name}" is neither a matchmaker, which has match(), nor functions, which have open() or are made by ` +
+      `defineFunctions()${hint}`,
+  );
 }
 
-function isMatchmaker(value: unknown): value is Matchmaker {
-  return typeof (value as Matchmaker | undefined)?.match === 'function';
+function asCandidate(value: unknown): Candidate | undefined {
+  const { match, open, set } = (value ?? {}) as Partial<Matchmaker & FunctionSet & Functions>;
+  if (typeof match === 'function') return { matchmaker: value as Matchmaker };
+  if (typeof open === 'function') return { functions: value as FunctionSet };
+  return typeof set?.open === 'function' ? { functions: set } : undefined;
 }

@@ -4,6 +4,8 @@ import type { Table } from '../report/index.ts';
 export interface Result extends Simulation {
   /** What reports call the matchmaker. */
   name: string;
+  /** Of functions: how often a link that was wanted was not made, by code. */
+  refused?: Record<string, number>;
 }
 
 /** The figures of one matchmaker beside those of the other. */
@@ -12,6 +14,10 @@ export function figures(results: readonly Result[]): Table {
     ['players arrived', ({ players }) => whole(players.arrived)],
     ['players matched', ({ players }) => share(players.matched, players.arrived)],
     ['players who gave up', ({ players }) => share(players.abandoned, players.arrived)],
+    [
+      'players turned away',
+      ({ players }) => (players.turnedAway === 0 ? '-' : share(players.turnedAway, players.arrived)),
+    ],
     ['players waiting at the end', ({ players }) => whole(players.waiting)],
     ['matches', ({ matches }) => whole(matches)],
     ...spread('wait', 's', ({ wait }) => wait, seconds),

@@ -27,9 +27,9 @@ export class Uncertain extends Error {
 }
 
 export class Ledger {
-  private readonly store: Store;
+  private readonly store: Pick<Store, 'commit' | 'getMany'>;
 
-  constructor(store: Store) {
+  constructor(store: Pick<Store, 'commit' | 'getMany'>) {
     this.store = store;
   }
 

@@ -57,8 +57,8 @@ export interface LinkedRoom {
 }
 
 export interface LinkingOptions {
-  store: Store;
-  log: Log;
+  store: Pick<Store, 'commit' | 'getMany' | 'owners'>;
+  log: Pick<Log, 'warn'>;
   tenantLog: Pick<TenantLog, 'failed'>;
   /** The room of a socket of this process, unless it is about to move. */
   local(socketId: string): LinkedRoom | undefined;
