@@ -154,8 +154,62 @@ test('what a matchmaker may not do is said, and fails', async () => {
   });
 }, 30_000);
 
+test('functions of a studio, however they are exported, beside a matchmaker', async () => {
+  const outputs = async (name: string) => {
+    const csv = join(folder, `${name}.csv`);
+    const size = ['--players', '300', '--arrivals', '20/s', '--seed', '7', '--json', '--csv', csv];
+    const played = await simulate(`${skill}#linked`, '--compare', `${skill}#pairs`, ...size);
+    return { ...played, csv: readFileSync(csv, 'utf8') };
+  };
+  const [one, two] = await Promise.all([outputs('first'), outputs('second')]);
+  expect(one).toMatchObject({ code: 0, stderr: '' });
+  expect(two).toEqual(one);
+  const [linked, pairs] = JSON.parse(one.stdout).results;
+  expect(linked).toMatchObject({ matchmaker: 'skill.ts#linked', players: { arrived: 300 }, refused: {} });
+  expect(pairs).toMatchObject({ matchmaker: 'skill.ts#pairs', players: { matched: 300 }, refused: {} });
+  expect(linked.fairness.mean).toBeLessThan(pairs.fairness.mean);
+  expect(linked.wait.p95).toBeGreaterThan(pairs.wait.p95);
+  const rows: Record<string, string>[] = parse(one.csv, { columns: true });
+  expect(rows).toHaveLength(600);
+}, 60_000);
+
+test('what functions may not do is said with the call and the time; what they print is no part of the report', async () => {
+  const { code, stdout, stderr } = await simulate(
+    `${skill}#talkative`,
+    '--players',
+    '9',
+    '--seed',
+    '7',
+    '--json',
+  );
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^hello s1\nhello s2\nhello s3\n/);
+  expect(stderr).toContain(
+    'skill.ts#talkative: the open function, called for socket s3 of player p3, failed: its answer is invalid: Unrecognized key: "pear" (at 0.',
+  );
+  const { error, ...others } = JSON.parse(stdout);
+  expect(others).toEqual({});
+  expect(error).toMatchObject({
+    code: 'BATON_SIMULATION_FAILED',
+    details: { socket: 's3', at: expect.any(Number) },
+  });
+}, 30_000);
+
+test('a file that exports neither is told both forms, and what else is in it', async () => {
+  const { code, stderr } = await simulate(`${skill}#notOne`);
+  expect(code).toBe(2);
+  expect(stderr).toContain(
+    'its export "notOne" is neither a matchmaker, which has match(), nor functions, which have open() or are made by ' +
+      'defineFunctions(); there is #default, #first, #linked, #pairs, #talkative, #twice (BATON_MATCHMAKER_INVALID)',
+  );
+}, 30_000);
+
+test('a file that cannot be written is said', async () => {
+  const { code, stderr } = await simulate(skill, '--players', '2', '--csv', join(folder, 'no', 'x.csv'));
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('--csv: ENOENT') });
+}, 30_000);
+
 test.each([
-  [[`${skill}#notOne`], 'its export "notOne" is no matchmaker, it has no match(); it has'],
   [['no-such-file.ts'], 'Matchmaker no-such-file.ts: there is no such file'],
   [
     [skill, '--arrivals', 'often'],
@@ -163,7 +217,6 @@ test.each([
   ],
   [[skill, '--players', '0'], 'Expected 1 to 1000000 players'],
   [[skill, '--trace', join(folder, 'none.csv')], 'ENOENT'],
-  [[skill, '--players', '2', '--csv', join(folder, 'no', 'x.csv')], '--csv: ENOENT'],
 ])('%j is not tried', async (args, message) => {
   const program = await createProgram();
   const refused = await program
