@@ -244,6 +244,36 @@ describe.each(kinds)('a pool %s', (_kind, open) => {
       expect(await ids()).toEqual(['a', 'x']);
     });
 
+    test('of which one is left join another ticket of their name that gathers', async () => {
+      for (const id of ['a', 'b', 'c']) await join(id);
+      clock += 5;
+      await pool.leave('b');
+      expect(await pool.waiting()).toMatchObject([
+        { id: 'c', players: [{ id: 'player-c' }, { id: 'player-a' }], sockets: ['c', 'a'], createdAt: clock },
+      ]);
+      expect((await pool.get('a'))!.id).toBe('c');
+      // it leaves no trace: whoever comes next is the first of another one
+      await join('d');
+      expect(await ids()).toEqual(['c']);
+      await join('e');
+      expect(await ids()).toEqual(['c', 'd']);
+      expect(await pool.size()).toBe(2);
+    });
+
+    test('for whom the other ticket has no place go on gathering', async () => {
+      const three = { party: { id: 'p', size: 3 } };
+      for (const id of ['a', 'b', 'c', 'd', 'e']) await join(id, three);
+      await pool.leave('b');
+      expect((await pool.waiting()).map(({ sockets }) => sockets)).toEqual([['d', 'e', 'a']]);
+      expect((await pool.get('c'))!.id).toBe('a');
+      clock += 5;
+      for (const id of ['f', 'g']) await join(id, three);
+      expect((await pool.waiting()).map(({ sockets }) => sockets)).toEqual([
+        ['d', 'e', 'a'],
+        ['c', 'f', 'g'],
+      ]);
+    });
+
     test('have accepted when each of them has', async () => {
       await join('a');
       await join('b');

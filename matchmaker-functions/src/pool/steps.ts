@@ -28,13 +28,25 @@ export async function search(draft: Draft, before: PooledTicket): Promise<void> 
   await gather(draft, ticket, !complete);
 }
 
-/** Whoever comes next of its party joins this ticket, or does not any more; another one of that name is left alone. */
+/** Of the tickets of a party one gathers: whoever comes next joins it, and so does what is left of another one. */
 async function gather(draft: Draft, ticket: PooledTicket, more: boolean): Promise<void> {
   if (ticket.party === undefined) return;
   const key = partyKey(ticket.queue, ticket.party);
   const gathering = await draft.one<string>(key);
-  if (more && gathering === undefined) draft.put(key, ticket.id);
   if (!more && gathering === ticket.id) draft.remove(key);
+  if (!more || gathering === ticket.id) return;
+  if (gathering === undefined) draft.put(key, ticket.id);
+  else await unite(draft, ticket, (await draft.one<PooledTicket>(ticketKey(gathering)))!);
+}
+
+/** Members of a ticket go over to one that gathers, as if they came now; for whom there is no place, those gather. */
+async function unite(draft: Draft, from: PooledTicket, into: PooledTicket): Promise<void> {
+  const free = into.size - into.members.length;
+  const [joining, staying] = [from.members.slice(0, free), from.members.slice(free)];
+  for (const { socketId } of joining) draft.put(socketKey(socketId), into.id);
+  await search(draft, { ...into, members: [...into.members, ...joining], createdAt: draft.now });
+  if (staying.length > 0) await search(draft, { ...from, members: staying });
+  else draft.remove(ticketKey(from.id));
 }
 
 export function matched(draft: Draft, ticket: PooledTicket): void {
