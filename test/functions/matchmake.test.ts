@@ -6,6 +6,8 @@ import {
   type Matchmaking,
   matchmake,
   privateCodes,
+  ServiceError,
+  type TicketPool,
   teams,
 } from '@baton/functions';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -218,6 +220,36 @@ describe('later', () => {
     await until(() => service.closed.get('a') === CLOSES.timedOut.code, 'a to be closed after all');
     expect(tried).toBe(2);
     expect(failures).toHaveLength(1);
+  });
+
+  test('a process that stops makes the closes that wait to be tried again', async () => {
+    let away = true;
+    service.fail = (what) => (what === 'close' && away ? 'unreachable' : undefined);
+    start(often(firstCome()), { maxWait: 60_000 });
+    for (const id of ['a', 'b']) await players.open(id, { playerId: id, mapping: id });
+    pass(60_000);
+    await until(() => failures.length === 2, 'both closes to fail');
+    away = false;
+    await matchmaking.stop();
+    expect([...service.closed.keys()].sort()).toEqual(['a', 'b']);
+    expect(failures).toHaveLength(2);
+  });
+
+  test('one that stops while the service is away says what stays open, and does not ask for each of them', async () => {
+    let tried = 0;
+    service.close = async () => {
+      tried++;
+      // not to be tried again before it stops
+      throw Object.assign(new ServiceError('unreachable', 0, 'away'), { retryAfter: 60_000 });
+    };
+    start(often(firstCome()), { maxWait: 60_000 });
+    for (let i = 0; i < 90; i++) await players.open(`s${i}`, { mapping: `m${i}` });
+    pass(60_000);
+    await until(() => failures.length === 90, 'all closes to fail');
+    tried = 0;
+    await matchmaking.stop();
+    expect(tried).toBe(64);
+    expect(failures.slice(90).map(String)).toEqual(['Error: 90 sockets stay open']);
   });
 
   test('and its client is only told, where that is wanted', async () => {
