@@ -42,6 +42,8 @@ describe('first come, first paired', () => {
     expect(await pairs.pool.size()).toBe(1);
     expect(await call('open', 's3', 'bob')).toEqual({ peer: 's2' });
     expect(await call('open', 's4', 'cyd')).toEqual({});
+    // the older one is out: nothing but a call for itself could close it
+    expect(await call('open', 's1', 'ann')).toEqual({ reject: CLOSES.replaced });
   });
 
   test('of many who come at the same moment each is in one pair', async () => {

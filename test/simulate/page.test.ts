@@ -13,9 +13,9 @@ const folder = join(root, `docs-simulator-${process.pid}.tmp`);
 mkdirSync(folder);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The first block of a language. */
-function block(language: string): string {
-  return blocksOf('docs/simulator.md').find(({ info }) => info === language)!.text;
+/** A block of a language, the first one if nothing else is said. */
+function block(language: string, n = 0): string {
+  return blocksOf('docs/simulator.md').filter(({ info }) => info === language)[n]!.text;
 }
 
 function file(name: string, text: string): string {
@@ -23,9 +23,13 @@ function file(name: string, text: string): string {
   return join(folder, name);
 }
 
-test('the output on the page is that of the example above it', async () => {
-  const [command, ...output] = block('console').trimEnd().split('\n');
-  file('matchmaker.ts', block('ts'));
+test.each([
+  ['a matchmaker', 0],
+  ['functions, beside the matchmaker', 1],
+])('the output on the page is that of the example above it: %s', async (_what, n) => {
+  const [command, ...output] = block('console', n).trimEnd().split('\n');
+  file('matchmaker.ts', block('ts', 0));
+  file('functions.ts', block('ts', 1));
   const { code, stdout, stderr } = await baton(command!.split(' ').slice(3), folder);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout.trimEnd()).toBe(output.join('\n'));
