@@ -7,7 +7,6 @@ import {
   matchmake,
   privateCodes,
   ServiceError,
-  type TicketPool,
   teams,
 } from '@baton/functions';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
