@@ -2,7 +2,9 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { House, passes } from '../support/house.ts';
+import { openStore } from '../../server/src/store/index.ts';
+import { silentLog } from '../../server/src/telemetry/index.ts';
+import { House } from '../support/house.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { kill, until } from '../support/service.ts';
 
@@ -18,12 +20,16 @@ afterAll(() => house?.stop());
 test('when there is a new room of its id, the old one ends: clients get 4010, the new one is not touched', async () => {
   const old = await RawClient.join(house.url, 'create/named', { name: id });
   const first = await house.call<number>(id, 'pid');
+  const socket = `${house.service.runtimeDir}/store.sock`;
+  const store = await openStore({ kind: 'embedded', path: socket, log: silentLog });
+  const host = (await store.hosts()).find(({ pid }) => pid === first)!;
   kill(first, 'SIGSTOP');
   try {
-    await passes(2_100); // longer than a host is believed to be alive
-    await until(() => house.create('named', { name: id }).then(isNew, () => false), 'a new room', 2_500);
+    await store.putHost(host, 1); // as if it had not renewed its lease for long
+    await until(() => house.create('named', { name: id }).then(isNew, () => false), 'a new room', 4_000);
   } finally {
     kill(first, 'SIGCONT');
+    await store.close();
   }
   await until(() => old.closed !== undefined, 'the end of the old room');
   expect(old.closed).toBe(4010);

@@ -58,6 +58,8 @@ interface Running {
   /** From now on, or again, it takes rooms. */
   serve(): Promise<void>;
   stop(deadlineMs: number, leaving: string[]): Promise<void>;
+  /** The processes of these hosts have ended. */
+  gone(hosts: string[]): void;
 }
 
 /**
@@ -231,6 +233,7 @@ async function start(settings: HostSettings, log: Log): Promise<Running> {
       await tenancy.declare(generation);
       await backend.serve();
     },
+    gone: (hosts) => registration.gone(hosts),
     async stop(deadlineMs, leaving) {
       const until = Date.now() + deadlineMs;
       await registration.setState('draining').catch(() => {});
@@ -313,6 +316,7 @@ function listenToSupervisor(running: Running, log: Log): void {
       answer('drain-result', message.id, () => running.backend.drainSelf(message.deadlineMs));
     else if (message?.type === 'serve') answer('serve-result', message.id, () => running.serve());
     else if (message?.type === 'check') answer('check-result', message.id, () => running.migrator.rehearse());
+    else if (message?.type === 'gone') running.gone(message.hosts.map(String));
     else if (message?.type === 'stop') {
       const leaving = Array.isArray(message.leaving) ? message.leaving.map(String) : [];
       shutDown(running, message.deadlineMs, log, leaving);

@@ -6,8 +6,11 @@ import type { Ownership } from '../migration/index.ts';
 import type { HostRecord, Store } from '../store/index.ts';
 import type { Log } from '../telemetry/index.ts';
 
-/** A dead host's rooms are gone from listings within LEASE + SWEEP. */
-const LEASE_MS = 2_000;
+/**
+ * A host of which nobody hears is taken for dead after so long. That its process has ended its supervisor says at once, and
+ * one that hangs it ends before that: a host that was only slow keeps its rooms.
+ */
+const LEASE_MS = 8_000;
 const RENEW_MS = 500;
 /** Others that took this host for dead may still take its rows off the listings for this long after it is back. */
 const RELIST_MS = 6_000;
@@ -28,7 +31,7 @@ export class Registration {
   private ownership: Ownership | undefined;
   private moves: () => number = () => 0;
   private timer: NodeJS.Timeout | undefined;
-  private renewing = false;
+  private renewing: Promise<void> | undefined;
   /** Why it is not renewed, as it was said last. */
   private complaint: string | undefined;
   private relist: () => Promise<void> = async () => {};
@@ -37,6 +40,8 @@ export class Registration {
   private restored = true;
   /** Dead hosts whose rows are still to be removed, by processId. */
   private readonly unswept = new Map<string, HostRecord>();
+  /** Ids of hosts whose processes have ended, until the registry knows. */
+  private ended: string[] = [];
   private cpu = { at: process.hrtime.bigint(), usage: process.cpuUsage() };
 
   constructor(options: RegistrationOptions) {
@@ -75,20 +80,31 @@ export class Registration {
 
   async stop(): Promise<void> {
     clearInterval(this.timer);
+    this.timer = undefined;
+    await this.renewing; // it would be there again
     await this.options.store.removeHost(this.record.id).catch(() => {});
   }
 
-  private async tick(): Promise<void> {
-    if (this.renewing) return;
-    this.renewing = true;
+  /** The processes of these hosts have ended: nobody waits for their leases. */
+  gone(hosts: string[]): void {
+    this.ended = [...this.ended, ...hosts];
+    if (this.timer) void this.tick();
+  }
+
+  private tick(): Promise<void> {
+    this.renewing ??= this.renewAndSweep().finally(() => {
+      this.renewing = undefined;
+    });
+    return this.renewing;
+  }
+
+  private async renewAndSweep(): Promise<void> {
     try {
       await this.renew();
       await this.sweep();
       this.complaint = undefined;
     } catch (error) {
       this.complain(error);
-    } finally {
-      this.renewing = false;
     }
   }
 
@@ -148,7 +164,10 @@ export class Registration {
 
   /** A host is reported dead once only: what the store does not take now is done when it is back. */
   private async sweep(): Promise<void> {
-    for (const dead of await this.options.store.expireHosts()) {
+    const { ended } = this;
+    const found = await this.options.store.expireHosts(ended);
+    this.ended = this.ended.slice(ended.length);
+    for (const dead of found) {
       this.options.log.warn({ host: dead.id }, 'host is gone; its rooms are taken off the listings');
       this.unswept.set(dead.processId, dead);
     }

@@ -107,9 +107,11 @@ export interface Store {
 
   /**
    * Removes the hosts whose lease has expired, with the ownership of their rooms, in one atomic step.
+   *
+   * @param gone ids of hosts whose processes are known to have ended: their leases count as expired
    * @returns the removed hosts; each is returned to exactly one caller
    */
-  expireHosts(): Promise<HostRecord[]>;
+  expireHosts(gone?: string[]): Promise<HostRecord[]>;
 
   /**
    * Makes a host the owner of a room nobody (or only a dead host) owns. Claiming one's own room again is no

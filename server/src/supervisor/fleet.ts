@@ -14,6 +14,9 @@ import { type FromHost, reasonOf } from './messages.ts';
 import type { Timing } from './options.ts';
 import { Seat } from './seat.ts';
 
+/** Hosts that have ended, of which a new one is told: nobody may have been there to be told before. */
+const ENDED_REMEMBERED = 64;
+
 export interface FleetOptions {
   size: number;
   timing: Timing;
@@ -37,6 +40,7 @@ export class Fleet {
   readonly #leaving = new Set<HostProcess>();
   /** Hosts an operator drained while a reload ran. */
   readonly #drainedMeanwhile = new Set<HostProcess>();
+  #ended: string[] = [];
   #seats: Seat[] = [];
   #reloading = false;
 
@@ -203,6 +207,7 @@ export class Fleet {
     void host.ready.then(
       (id) => {
         log.info({ host: id, pid: host.pid, generation }, 'host is up');
+        if (this.#ended.length > 0) host.send({ type: 'gone', hosts: this.#ended });
         onChange();
       },
       () => host.endSoon(),
@@ -211,10 +216,17 @@ export class Fleet {
       this.hosts.delete(host);
       this.#leaving.delete(host);
       log.debug({ host: host.id, pid: host.pid }, `host ${how}`);
+      if (host.id !== undefined) this.#tellOfEnd(host.id);
       onChange();
     });
     onChange();
     return host;
+  }
+
+  /** The others clear up after it at once: a lease is for those of which nobody knows whether they live. */
+  #tellOfEnd(id: string): void {
+    this.#ended = [...this.#ended, id].slice(-ENDED_REMEMBERED);
+    for (const other of this.hosts) other.send({ type: 'gone', hosts: [id] });
   }
 
   #receive(host: HostProcess, message: FromHost): void {

@@ -42,13 +42,14 @@ export type FromHost = z.infer<typeof fromHost>;
 
 /**
  * Supervisor → host. `serve` ends its standby or takes a drain back: the host takes rooms. `leaving` of `stop` names
- * the hosts that end as well, so that no rooms are moved to them.
+ * the hosts that end as well, so that no rooms are moved to them. `gone`: the processes of these hosts have ended.
  */
 export type ToHost =
   | { type: 'drain'; id: number; deadlineMs: number }
   | { type: 'serve'; id: number }
   | { type: 'ping' }
   | { type: 'check'; id: number }
+  | { type: 'gone'; hosts: string[] }
   | { type: 'stop'; deadlineMs: number; leaving: string[] }
   | { type: 'reload-result'; id: number; result?: ReloadResult; error?: ErrorJson };
 

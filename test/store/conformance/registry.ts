@@ -69,6 +69,20 @@ export function registry(space: () => Promise<Space>): void {
     expect(await a.putHost(host('h2'), LONG)).toBe(true);
   });
 
+  test('a host that is known to be gone is removed before its lease runs out, once', async () => {
+    const [a, b] = await two();
+    await a.putHost(host('h1'), LONG);
+    await a.putHost(host('h2'), LONG);
+    await a.claim('stays', 'h1');
+    await a.claim('goes', 'h2');
+    const swept = await Promise.all([a.expireHosts(['h2', 'h99']), b.expireHosts(['h2'])]);
+    expect(swept.flat()).toEqual([host('h2')]);
+    expect(await b.expireHosts(['h2'])).toEqual([]);
+    expect((await b.hosts()).map(({ id }) => id)).toEqual(['h1']);
+    expect(await b.owner('goes')).toBeUndefined();
+    expect(await b.owner('stays')).toEqual({ roomId: 'stays', host: 'h1', epoch: 1 });
+  });
+
   test('a renewed lease runs on', async () => {
     const [a, b] = await two();
     await a.putHost(host('renewed'), 40);

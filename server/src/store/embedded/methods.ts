@@ -23,7 +23,7 @@ const registry: Record<string, Method> = {
   }),
   removeHost: method(z.tuple([key]), (s, [id]) => s.registry.removeHost(id)),
   hosts: method(z.tuple([]), (s) => s.registry.hosts()),
-  expireHosts: method(z.tuple([]), (s) => s.registry.expireHosts()),
+  expireHosts: method(z.tuple([keys]), (s, [gone]) => s.registry.expireHosts(gone)),
   claim: method(z.tuple([key, key, shape.epoch]), (s, [roomId, host, epoch]) => {
     const outcome = s.registry.claim(roomId, host, epoch);
     if (!isRefusal(outcome)) return outcome;

@@ -70,9 +70,11 @@ export class Registry {
     return live.map((lease) => lease.record);
   }
 
-  expireHosts(): HostRecord[] {
+  expireHosts(gone: string[]): HostRecord[] {
     const now = this.#beat();
-    const dead = [...this.#hosts.values()].filter((lease) => lease.expiresAt <= now);
+    const dead = [...this.#hosts.values()].filter(
+      ({ expiresAt, record }) => expiresAt <= now || gone.includes(record.id),
+    );
     for (const lease of dead) this.removeHost(lease.record.id);
     return dead.map((lease) => lease.record);
   }

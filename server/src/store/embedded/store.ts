@@ -64,8 +64,8 @@ export class EmbeddedStore implements Store {
     return (await this.#link.request<HostRecord[]>('hosts', [])).sort(byHostNumber);
   }
 
-  async expireHosts(): Promise<HostRecord[]> {
-    return (await this.#link.request<HostRecord[]>('expireHosts', [])).sort(byHostNumber);
+  async expireHosts(gone: string[] = []): Promise<HostRecord[]> {
+    return (await this.#link.request<HostRecord[]>('expireHosts', [gone])).sort(byHostNumber);
   }
 
   claim(roomId: string, host: string, epoch = 1): Promise<RoomOwner> {

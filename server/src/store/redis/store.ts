@@ -101,9 +101,10 @@ export class RedisStore implements Store {
     return records(await this.#link.script(scripts.listHosts, [hosts, leases, beat], []));
   }
 
-  async expireHosts(): Promise<HostRecord[]> {
+  async expireHosts(gone: string[] = []): Promise<HostRecord[]> {
+    check('expireHosts', shape.keys, gone);
     const { hosts, leases, beat, owners, rooms } = this.#key;
-    return records(await this.#link.script(scripts.expireHosts, [hosts, leases, beat, owners, rooms], []));
+    return records(await this.#link.script(scripts.expireHosts, [hosts, leases, beat, owners, rooms], gone));
   }
 
   async claim(roomId: string, host: string, epoch = 1): Promise<RoomOwner> {
