@@ -49,15 +49,15 @@ export interface Functions {
  */
 export function defineFunctions(set: FunctionSet & DefineOptions): Functions {
   const verifier = set.secrets && new Verifier(set.secrets);
-  const functions: Functions = {
-    set,
+  const adapters: Omit<Functions, 'set'> = {
     handle: (request) => answer(set, verifier, request),
-    fetch: (request) => answerFetch(functions.handle, request),
+    fetch: (request) => answerFetch(adapters.handle, request),
     node: (req, res) => listener(req, res),
-    serve: (options) => serveNode(functions, options),
+    serve: (options) => serveNode(adapters, options),
   };
-  const listener = nodeListener(functions);
-  return functions;
+  const listener = nodeListener(adapters);
+  // it may have secrets, which nobody is to see who prints this
+  return Object.defineProperty(adapters, 'set', { value: set }) as Functions;
 }
 
 async function answer(

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { defineFunctions, type Served, type SocketEvent } from '@baton/functions';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 
@@ -176,4 +177,12 @@ describe('functions over HTTP', () => {
       code: 'EADDRINUSE',
     });
   });
+});
+
+test('the functions themselves are at hand, and secrets are not printed with what is made of them', () => {
+  const secrets = [`whsec_${Buffer.alloc(32, 7).toString('base64')}`];
+  const set = { open: () => ({}), secrets };
+  const functions = defineFunctions(set);
+  expect(functions.set).toBe(set);
+  expect(inspect(functions, { depth: null })).not.toContain(secrets[0]);
 });

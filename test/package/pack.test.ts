@@ -153,7 +153,7 @@ test('`npx baton function deploy` runs a function', async () => {
   });
 }, 90_000);
 
-test('`npx baton simulate` tries a matchmaker and writes its report', async () => {
+test('`npx baton simulate` tries a matchmaker beside functions and writes its report', async () => {
   const lines = [
     "import type { Matchmaker } from '@baton/functions';",
     'export default {',
@@ -161,8 +161,14 @@ test('`npx baton simulate` tries a matchmaker and writes its report', async () =
     '} satisfies Matchmaker;',
   ];
   await writeFile(join(folder, 'matchmaker.ts'), lines.join('\n'));
-  const result = await baton('simulate', 'matchmaker.ts', '--players', '10', '--html', 'report.html');
-  expect(result.results).toEqual([expect.objectContaining({ matchmaker: 'matchmaker.ts' })]);
+  const pairs = ["import { firstComePairs } from '@baton/functions';", 'export default firstComePairs();'];
+  await writeFile(join(folder, 'pairs.ts'), pairs.join('\n'));
+  const compared = ['matchmaker.ts', '--compare', 'pairs.ts'];
+  const result = await baton('simulate', ...compared, '--players', '10', '--html', 'report.html');
+  expect(result.results).toMatchObject([
+    { matchmaker: 'matchmaker.ts', players: { arrived: 10 } },
+    { matchmaker: 'pairs.ts', players: { matched: 10 } },
+  ]);
   expect(await readFile(join(folder, 'report.html'), 'utf8')).toContain('uPlot');
 }, 90_000);
 

@@ -195,12 +195,20 @@ test('what functions may not do is said with the call and the time; what they pr
   });
 }, 30_000);
 
+test('a promise that is rejected and nobody looks after ends it, too', async () => {
+  const { code, stderr } = await simulate(`${skill}#careless`, '--players', '1', '--seed', '7');
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    /^baton: skill\.ts#careless: a promise was rejected: nobody looks \(at 0\.\d{3} s\) \(BATON_SIMULATION_FAILED\)\n$/,
+  );
+}, 30_000);
+
 test('a file that exports neither is told both forms, and what else is in it', async () => {
   const { code, stderr } = await simulate(`${skill}#notOne`);
   expect(code).toBe(2);
   expect(stderr).toContain(
     'its export "notOne" is neither a matchmaker, which has match(), nor functions, which have open() or are made by ' +
-      'defineFunctions(); there is #default, #first, #linked, #pairs, #talkative, #twice (BATON_MATCHMAKER_INVALID)',
+      'defineFunctions(); there is #careless, #default, #first, #linked, #pairs, #talkative, #twice (BATON_MATCHMAKER_INVALID)',
   );
 }, 30_000);
 

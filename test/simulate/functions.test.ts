@@ -14,6 +14,7 @@ import { type Arrival, generatePopulation, simulate } from '@baton/functions/sim
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type FunctionsOptions, simulateFunctions } from '../../server/src/cli/simulate/functions.ts';
+import { CALL_KINDS, Pulse } from '../../server/src/cli/simulate/task.ts';
 import { VirtualTime } from '../../server/src/cli/simulate/virtual-time.ts';
 
 /** @param make is called when time is virtual already */
@@ -114,7 +115,7 @@ test('whatever the functions: everybody who arrived was matched, gave up, was tu
           expect(endedAt).toBeGreaterThanOrEqual(outcome === 'waiting' ? 0 : ticket.createdAt);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 }, 60_000);
 
@@ -151,7 +152,7 @@ test('the same seed gives the same report to the last byte, also of functions th
   };
   const run = async (seed: number) => {
     const players = generatePopulation({
-      players: 300,
+      players: 150,
       arrivalsPerSecond: 20,
       seed,
       parties: { 1: 3, 2: 1 },
@@ -194,6 +195,26 @@ test('a group is linked when all have come', async () => {
   ]);
   expect(matches[0]!.teams.flatMap((team) => team.map(({ id }) => id)).sort()).toEqual(['p1', 'p2', 'p3']);
   expect(report.matchSizes).toEqual([{ players: 3, matches: 1, backfills: 0 }]);
+});
+
+test('who takes the place of somebody that has left a group joins its match', async () => {
+  const leaving = (): FunctionSet => ({
+    open({ playerId, socketId }) {
+      if (playerId === 'p2') setTimeout(() => service().close(socketId, 4000, 'bye'), 500);
+      return { group: 'g', size: 2 };
+    },
+  });
+  const { matches, report } = await play(leaving, alone(0, 1_000, 2_000));
+  expect(
+    matches.map(({ at, teams: sides, match }) => [at, sides.flat().map(({ id }) => id), match.backfill]),
+  ).toEqual([
+    [1_000, ['p2', 'p1'], undefined],
+    [2_000, ['p3'], 'group/g'],
+  ]);
+  expect(report.matchSizes).toEqual([
+    { players: 1, matches: 1, backfills: 1 },
+    { players: 2, matches: 1, backfills: 0 },
+  ]);
 });
 
 test('who names a peer that is not open yet waits for it, a minute long', async () => {
@@ -376,4 +397,22 @@ test.each<[string, () => FunctionSet, string]>([
   ],
 ])('a function that %s ends the simulation, with the call and the time', async (_what, make, message) => {
   await expect(play(make, alone(100, 10_000))).rejects.toThrow(message);
+});
+
+test('what went on last is known of a thread that does not give way', () => {
+  const pulse = new Pulse();
+  const seen = new Pulse(pulse.buffer);
+  expect(seen.silent('15 s')).toEqual({ reason: 'it did not load, or begin, within 15 s' });
+  const beats = [seen.beat];
+  pulse.goesOn(0.25);
+  beats.push(seen.beat);
+  pulse.calls(CALL_KINDS.indexOf('linked'), 7, 1_500);
+  beats.push(seen.beat);
+  expect(new Set(beats).size).toBe(3);
+  expect(seen.beat).toBe(beats[2]);
+  expect(seen.silent('15 s')).toEqual({
+    reason:
+      'nothing went on for 15 s of real time after the linked function was called for socket s7 (at 1.500 s)',
+    ...{ at: 1_500, socket: 's7' },
+  });
 });

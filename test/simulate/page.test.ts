@@ -26,14 +26,18 @@ function file(name: string, text: string): string {
 test.each([
   ['a matchmaker', 0],
   ['functions, beside the matchmaker', 1],
-])('the output on the page is that of the example above it: %s', async (_what, n) => {
-  const [command, ...output] = block('console', n).trimEnd().split('\n');
-  file('matchmaker.ts', block('ts', 0));
-  file('functions.ts', block('ts', 1));
-  const { code, stdout, stderr } = await baton(command!.split(' ').slice(3), folder);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(stdout.trimEnd()).toBe(output.join('\n'));
-}, 30_000);
+])(
+  'the output on the page is that of the example above it: %s',
+  async (_what, n) => {
+    const [command, ...output] = block('console', n).trimEnd().split('\n');
+    file('matchmaker.ts', block('ts', 0));
+    file('functions.ts', block('ts', 1));
+    const { code, stdout, stderr } = await baton(command!.split(' ').slice(3), folder);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.trimEnd()).toBe(output.join('\n'));
+  },
+  30_000,
+);
 
 test('its population and its trace can be played', async () => {
   const { population, options } = await readPopulation(file('players.yaml', block('yaml')));
