@@ -207,8 +207,8 @@ test('a file that exports neither is told both forms, and what else is in it', a
   const { code, stderr } = await simulate(`${skill}#notOne`);
   expect(code).toBe(2);
   expect(stderr).toContain(
-    'its export "notOne" is neither a matchmaker, which has match(), nor functions, which have open() or are made by ' +
-      'defineFunctions(); there is #careless, #default, #first, #linked, #pairs, #talkative, #twice (BATON_MATCHMAKER_INVALID)',
+    'its export "notOne" is neither a matchmaker, which has match(), nor functions, which have open() or ' +
+      'fetch(); there is #careless, #default, #first, #linked, #pairs, #talkative, #twice (BATON_MATCHMAKER_INVALID)',
   );
 }, 30_000);
 

@@ -2,6 +2,7 @@
 import {
   backfill,
   controlApi,
+  defineFunctions,
   type FunctionSet,
   firstCome,
   firstComePairs,
@@ -14,6 +15,7 @@ import { type Arrival, generatePopulation, simulate } from '@baton/functions/sim
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type FunctionsOptions, simulateFunctions } from '../../server/src/cli/simulate/functions.ts';
+import { functionsOf } from '../../server/src/cli/simulate/handler.ts';
 import { CALL_KINDS, Pulse } from '../../server/src/cli/simulate/task.ts';
 import { VirtualTime } from '../../server/src/cli/simulate/virtual-time.ts';
 
@@ -136,6 +138,24 @@ test('pairs of the kit: the first one waits for the second', async () => {
   ).toEqual([['p1', 'p2']]);
   expect(report).toMatchObject({ duration: 1_500, rounds: 0, wait: { count: 2, mean: 150, max: 300 } });
   expect(refused).toEqual({});
+});
+
+test('a fetch handler is called by requests, and plays no other way', async () => {
+  const players = generatePopulation({
+    players: 60,
+    arrivalsPerSecond: 10,
+    seed: 3,
+    parties: { 1: 1, 2: 1 },
+  });
+  const make = () => matchmake(skill(), { service: service() });
+  const playAgain = { probability: 0.5, matchDuration: 2_000 };
+  const handled = await play(() => functionsOf(defineFunctions(make())), players, { playAgain, tail: 5_000 });
+  expect(handled.report).toEqual((await play(make, players, { playAgain, tail: 5_000 })).report);
+  const handler = (fetch: () => Response) => play(() => functionsOf({ fetch }), alone(0));
+  expect((await handler(() => new Response('hello'))).report.players.waiting).toBe(1);
+  await expect(handler(() => new Response('not now', { status: 503 }))).rejects.toThrow(
+    'the open function, called for socket s1 of player p1, failed: it answered with status 503: not now (at 0.000 s)',
+  );
 });
 
 test('the same seed gives the same report to the last byte, also of functions that throw dice', async () => {

@@ -54,7 +54,7 @@ export function registerSimulate(program: Command): void {
       )}
 
 <matchmaker>: a TypeScript or JavaScript file whose default export is a matchmaker, with match(), or functions, with open()
-or as made by defineFunctions(); file.ts#name for another export.`,
+or fetch() or as made by defineFunctions(); file.ts#name for another export.`,
     )
     .action(run);
 }

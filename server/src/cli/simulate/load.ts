@@ -1,8 +1,9 @@
 import { pathToFileURL } from 'node:url';
 import type { FunctionSet, Functions, Matchmaker } from '@baton/functions';
+import type { FetchHandler } from './handler.ts';
 
 /** What is tried. */
-export type Candidate = { matchmaker: Matchmaker } | { functions: FunctionSet };
+export type Candidate = { matchmaker: Matchmaker } | { functions: FunctionSet } | { handler: FetchHandler };
 
 /**
  * @param file in TypeScript or JavaScript
@@ -19,14 +20,15 @@ export async function loadCandidate(file: string, name: string): Promise<Candida
   const others = Object.keys(exported).filter((key) => asCandidate(exported[key]));
   const hint = others.length === 0 ? '' : `; there is ${others.map((key) => `#${key}`).join(', ')}`;
   throw new Error(
-    `its export "${name}" is neither a matchmaker, which has match(), nor functions, which have open() or are made by ` +
-      `defineFunctions()${hint}`,
+    `its export "${name}" is neither a matchmaker, which has match(), nor functions, which have open() or fetch()${hint}`,
   );
 }
 
 function asCandidate(value: unknown): Candidate | undefined {
-  const { match, open, set } = (value ?? {}) as Partial<Matchmaker & FunctionSet & Functions>;
+  const { match, open, set, fetch } = (value ?? {}) as Partial<Matchmaker & FunctionSet & Functions>;
   if (typeof match === 'function') return { matchmaker: value as Matchmaker };
   if (typeof open === 'function') return { functions: value as FunctionSet };
-  return typeof set?.open === 'function' ? { functions: set } : undefined;
+  // what defineFunctions() has made: without requests in between an error is the function's own
+  if (typeof set?.open === 'function') return { functions: set };
+  return typeof fetch === 'function' ? { handler: value as FetchHandler } : undefined;
 }

@@ -25,7 +25,11 @@ async function run(candidate: Candidate): Promise<Said> {
     return { result: simulate(candidate.matchmaker, arrivals, { ...settings, progress }) };
   }
   const { simulateFunctions } = await import('./functions.ts');
-  const result = await simulateFunctions(time, candidate.functions, arrivals, {
+  const functions =
+    'functions' in candidate
+      ? candidate.functions
+      : (await import('./handler.ts')).functionsOf(candidate.handler);
+  const result = await simulateFunctions(time, functions, arrivals, {
     ...settings,
     progress(done) {
       pulse.goesOn(done);
