@@ -11,10 +11,15 @@ const pulse = new Pulse(shared);
 const say = (said: Said) => parentPort!.postMessage(said);
 
 const time = new VirtualTime(settings.seed);
-const candidate = await loadCandidate(file, name).catch((error: Error) => {
-  say({ invalid: error.message });
-});
-if (candidate) await run(candidate).then(say, (error) => say(failureOf(error)));
+const candidate = await loadCandidate(file, name).catch((error: Error) => end({ invalid: error.message }));
+if (candidate) await end(await run(candidate).catch(failureOf));
+
+/** The last word: what was printed comes before it. */
+async function end(said: Said): Promise<void> {
+  for (const out of [process.stdout, process.stderr])
+    await new Promise<unknown>((written) => out.write('', written));
+  say(said);
+}
 
 async function run(candidate: Candidate): Promise<Said> {
   if ('matchmaker' in candidate) {
