@@ -1,3 +1,4 @@
+import { groupBy } from '../group-by.ts';
 import { type Distribution, distributionOf, rounded } from './distribution.ts';
 import type { PlayedMatch, Search } from './search.ts';
 
@@ -148,7 +149,7 @@ function favouriteRole(matches: readonly PlayedMatch[]): { favouriteRole?: numbe
 }
 
 function parties(searches: readonly Search[]): PartyFigures[] {
-  const bySize = Map.groupBy(searches, ({ ticket }) => ticket.players.length);
+  const bySize = groupBy(searches, ({ ticket }) => ticket.players.length);
   return [...bySize]
     .sort(([a], [b]) => a - b)
     .map(([size, tickets]) => ({
@@ -162,7 +163,7 @@ function parties(searches: readonly Search[]): PartyFigures[] {
 }
 
 function matchSizes(matches: readonly PlayedMatch[]): Report['matchSizes'] {
-  const bySize = Map.groupBy(matches, ({ teams }) => teams.flat().length);
+  const bySize = groupBy(matches, ({ teams }) => teams.flat().length);
   return [...bySize]
     .sort(([a], [b]) => a - b)
     .map(([players, all]) => ({
