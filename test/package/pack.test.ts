@@ -233,10 +233,8 @@ describe('docs/tutorial.md, step by step', () => {
     await talk(ben, ann, 'prêt');
     expect(await reader.does()).toMatch(/h3 drained/);
     await talk(ann, ben, 'allez');
-    for (const page of [ann, ben]) {
-      expect(await page.locator('#status').textContent()).toMatch(/^Linked/);
-      await page.close();
-    }
+    for (const page of [ann, ben]) expect(await page.locator('#status').textContent()).toMatch(/^Linked/);
+    await Promise.all([ann.close(), ben.close()]); // each hears that the other one has left
   }, 180_000);
 
   test('5 and 6: a rule of one’s own, and the test', async () => {
