@@ -1,6 +1,6 @@
 // What a room that moves handles of its topics' messages, in every order in which message, cut and hand-over may come.
 import { LocalDriver, LocalPresence, matchMaker, Room } from '@colyseus/core';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { gateDriver, gatePresence, installHooks } from '../../server/src/migration/index.ts';
 import { freezeRoom } from '../../server/src/migration/room/capture.ts';
 import { Mailbox } from '../../server/src/migration/room/mailbox.ts';
@@ -48,8 +48,11 @@ describe('a mailbox', () => {
     });
     listener(1);
     listener(2);
+    const logged = jest.spyOn(console, 'error').mockImplementation(() => {});
     mailbox.reopen();
     expect(handled).toEqual([2]);
+    expect(logged.mock.calls.join()).toContain('no');
+    logged.mockRestore();
   });
 
   test('tells two subscriptions to one topic apart', async () => {

@@ -165,12 +165,15 @@ describe('is refused with', () => {
   });
   test('503 when routing fails, at once or later', async () => {
     const { transport, port } = await listening();
+    const logged = jest.spyOn(console, 'error').mockImplementation(() => {});
     transport.route = () => {
       throw new Error('at once');
     };
     expect(await refused(port)).toBe(503);
     transport.route = () => Promise.reject(new Error('later'));
     expect(await refused(port)).toBe(503);
+    expect(logged.mock.calls.join()).toMatch(/at once.*later/s);
+    logged.mockRestore();
   });
   test('503 when nobody answers in time; an answer after that changes nothing', async () => {
     const { transport, port } = await listening({ upgradeTimeout: 50 });
