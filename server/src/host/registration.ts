@@ -31,7 +31,7 @@ export class Registration {
   private ownership: Ownership | undefined;
   private moves: () => number = () => 0;
   private timer: NodeJS.Timeout | undefined;
-  private renewing: Promise<void> | undefined;
+  private renewing = false;
   /** Why it is not renewed, as it was said last. */
   private complaint: string | undefined;
   private relist: () => Promise<void> = async () => {};
@@ -80,8 +80,7 @@ export class Registration {
 
   async stop(): Promise<void> {
     clearInterval(this.timer);
-    this.timer = undefined;
-    await this.renewing; // it would be there again
+    this.timer = undefined; // it must not be there again
     await this.options.store.removeHost(this.record.id).catch(() => {});
   }
 
@@ -91,20 +90,17 @@ export class Registration {
     if (this.timer) void this.tick();
   }
 
-  private tick(): Promise<void> {
-    this.renewing ??= this.renewAndSweep().finally(() => {
-      this.renewing = undefined;
-    });
-    return this.renewing;
-  }
-
-  private async renewAndSweep(): Promise<void> {
+  private async tick(): Promise<void> {
+    if (this.renewing) return;
+    this.renewing = true;
     try {
       await this.renew();
       await this.sweep();
       this.complaint = undefined;
     } catch (error) {
       this.complain(error);
+    } finally {
+      this.renewing = false;
     }
   }
 
