@@ -57,11 +57,10 @@ describe(`churn (seed ${seed})`, () => {
         await until(() => guest.pongs.length > answered, 'an answer after the reconnection');
       }
     }
-    const moves = await mover.stop();
+    await mover.stop(6);
     anchor.rest();
     await until(() => anchor.pongs.length === anchor.sent, 'every answer');
     expect(anchor.complaints()).toEqual([]);
-    expect(moves).toBeGreaterThan(5);
     expect(dropped).toBeGreaterThan(0);
     const room = await service.room(roomId);
     expect(room!.clients).toBe(guests.length + 1);
@@ -127,10 +126,9 @@ describe(`churn (seed ${seed})`, () => {
       for (let n = 0; n < 50; n++) player.ping();
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    const moves = await mover.stop();
+    await mover.stop(4);
     await until(() => player.pongs.length === player.sent, 'every answer');
     expect(player.complaints()).toEqual([]);
-    expect(moves).toBeGreaterThan(3);
     await player.leave();
   });
 });
