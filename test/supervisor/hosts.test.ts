@@ -120,6 +120,14 @@ describe('a crashed host', () => {
     expect(service.supervisor.restarts).toBe(1);
   });
 
+  test('is named at once to those that are left, and to the next one', async () => {
+    const service = await TestService.start({ version: 1 });
+    const [first, other] = service.hosts;
+    process.kill(first!.pid!, 'SIGKILL');
+    for (const id of [other!.id, 'h3'])
+      await service.until(() => service.lines.includes(`${id} | gone: ${first!.id}`));
+  });
+
   test('comes back later each time it crashes in a row, up to a limit', async () => {
     const service = await TestService.start(
       { version: 1 },
