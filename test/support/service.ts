@@ -46,6 +46,9 @@ export interface ServiceOptions {
   args?: string[];
 }
 
+/** Of a room that something else has just moved, or moves. */
+const OF_A_MOVE = new Set(['BATON_MOVE_TO_SELF', 'BATON_MOVE_IN_PROGRESS']);
+
 /** What a failed call of the control API answered. */
 export class ApiError extends Error {
   readonly code: string;
@@ -187,16 +190,16 @@ export class Service {
 
   /** Moves the room to any other host. */
   async moveAway(roomId: string): Promise<MoveInfo> {
-    for (let attempt = 1; ; attempt++) {
+    for (const end = Date.now() + 10_000; ; ) {
       const room = await this.room(roomId);
       if (!room) throw new Error(`no room ${roomId}`);
       const other = (await this.hosts()).find((host) => host.id !== room.host && host.state === 'up');
       try {
         return await this.migrate(roomId, other!.id);
       } catch (error) {
-        // it was brought there while we asked where it is: linked sockets go to each other
-        const there = error instanceof ApiError && error.code === 'BATON_MOVE_TO_SELF';
-        if (!there || attempt === 3) throw error;
+        // it is on its way, or was brought there while we asked where it is: linked sockets go to each other
+        const moving = error instanceof ApiError && OF_A_MOVE.has(error.code);
+        if (!moving || Date.now() > end) throw error;
       }
     }
   }
