@@ -13,7 +13,11 @@ class Wire {
   readyState = 1;
   shortcut: Connection['shortcut'];
   unreadMs = 0;
-  blocked = false;
+  /** Messages that the kernel takes. */
+  room = Number.POSITIVE_INFINITY;
+  get blocked(): boolean {
+    return this.sent.length >= this.room;
+  }
   readonly sent: string[] = [];
   readonly pausedFor: unknown[] = [];
   readonly written: (() => void)[] = [];
@@ -117,10 +121,23 @@ describe('it is left for good', () => {
 
 test('a slow peer slows its sender down', () => {
   open();
-  to.wire.blocked = true;
+  to.wire.room = 1;
   take('one');
   expect(from.wire.pausedFor).toEqual([to.wire]);
   to.wire.written[0]!();
+  expect(from.wire.pausedFor).toEqual([]);
+});
+
+test('where the mapping says so a slow peer misses what it cannot take, and slows nobody down', () => {
+  from = socket('baton.v1', { volatile: true });
+  const quick = socket();
+  openLane(from.room, [to.room, quick.room]);
+  to.wire.room = 1;
+  for (const text of ['one', 'two']) expect(take(text)).toBe(true);
+  to.wire.room = Number.POSITIVE_INFINITY;
+  expect(take('three')).toBe(true);
+  const all = ['binary one', 'binary two', 'binary three'];
+  expect([to.wire.sent, quick.wire.sent]).toEqual([[all[0], all[2]], all]);
   expect(from.wire.pausedFor).toEqual([]);
 });
 

@@ -117,6 +117,22 @@ test('a client that confirms nothing holds its peer back, and is closed in the e
   await writer.event('peer-left');
 }, 60_000);
 
+test('where the mapping says so what it does not confirm is left out instead, until it does', async () => {
+  const mute = await open('mum', {}, 'volatile');
+  const writer = await open('author', { peer: mute.id }, 'volatile');
+  await Promise.all([mute.event('linked'), writer.event('linked')]);
+  const [count, kept] = [200, 65]; // of 4,000 bytes, until 256 KiB are full
+  for (let i = 0; i < count; i++) writer.send(Buffer.alloc(4_000, i));
+  say(writer, { ack: 0, ask: true });
+  await until(() => writer.all('ack').some((ack) => ack.count === count), 'all to be read');
+  const heard = (await mute.data(kept)) as Buffer[];
+  expect(heard.map(([first]) => first)).toEqual(Array.from({ length: kept }, (_, i) => i));
+  say(mute, { ack: kept + 1, ask: true }); // what it heard first is `linked`
+  await mute.event('ack');
+  writer.send('again');
+  expect(await mute.text()).toBe('again');
+});
+
 test('a silent client is idle, whatever it says of the counting', async () => {
   const idle = await open('idle', {}, 'silent');
   const asking = setInterval(() => say(idle, { ack: 0, ask: true }), 100);

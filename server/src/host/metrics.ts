@@ -32,6 +32,10 @@ export const METRICS = {
   },
   baton_messages_received_total: { type: 'counter', help: 'Messages received from clients' },
   baton_messages_sent_total: { type: 'counter', help: 'Messages sent to clients' },
+  baton_messages_left_out_total: {
+    type: 'counter',
+    help: 'Messages that a peer could not take at once, from sockets whose mapping is volatile',
+  },
   baton_received_bytes_total: { type: 'counter', help: 'Bytes received from clients, framing included' },
   baton_sent_bytes_total: {
     type: 'counter',
@@ -126,6 +130,7 @@ export class HostMetrics {
       baton_connections_opened_total: () => counters.connectionsOpened,
       baton_messages_received_total: () => counters.messagesIn,
       baton_messages_sent_total: () => counters.messagesOut,
+      baton_messages_left_out_total: () => counters.messagesLeftOut,
       baton_received_bytes_total: () => counters.bytesIn,
       baton_sent_bytes_total: () => counters.bytesOut,
       baton_calls_total: () => seriesOf(counters.calls),

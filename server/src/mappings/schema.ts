@@ -27,6 +27,11 @@ const fields = z.strictObject({
    * way to its host is not read for a while. One message may exceed it.
    */
   maxHeld: z.number().int().min(0).max(MOST_HELD_BYTES).default(HELD_BYTES),
+  /**
+   * What a peer cannot take at once, because it reads slowly, has lost its connection or is in a room, it does not get,
+   * and nobody is slowed down over it.
+   */
+  volatile: z.boolean().default(false),
   /** What a new version means for sockets that are open: they `keep` theirs, or `adopt` the new one. */
   onUpdate: z.enum(['keep', 'adopt']).default('keep'),
   /** Where a message goes: to the peers, to the endpoint of `receive`, or to both. */

@@ -4,6 +4,7 @@
 import type { Room } from '@colyseus/core';
 import { tooManyMessages } from '../errors.ts';
 import { type RoomTrack, trackOf } from '../migration/index.ts';
+import { counters } from '../telemetry/index.ts';
 import { type Connection, ReadyState, type Shortcut } from '../transport/index.ts';
 import { waitFor } from './backpressure.ts';
 import { CloseCode } from './close-codes.ts';
@@ -35,6 +36,7 @@ class Lane implements Shortcut {
   private readonly exits: readonly Exit[];
   private readonly rate: MessageRate;
   private readonly limit: number;
+  private readonly volatile: boolean;
   private readonly asOf = changes;
 
   constructor(room: HostedSocket, entry: Connection, exits: readonly Exit[]) {
@@ -43,6 +45,7 @@ class Lane implements Shortcut {
     this.exits = exits;
     this.rate = room.rate;
     this.limit = room.mapping.maxMessagesPerSecond;
+    this.volatile = room.mapping.volatile;
   }
 
   take(data: Uint8Array, isBinary: boolean): boolean {
@@ -57,8 +60,12 @@ class Lane implements Shortcut {
     }
     for (let i = 0; i < exits.length; i++) {
       const { connection } = exits[i]!;
+      if (this.volatile && connection.blocked) {
+        counters.messagesLeftOut++;
+        continue;
+      }
       connection.send(data, isBinary ? BINARY : TEXT);
-      if (connection.blocked) waitFor(entry, connection);
+      if (connection.blocked && !this.volatile) waitFor(entry, connection);
     }
     return true;
   }

@@ -11,6 +11,7 @@ import {
   tooManyMessages,
 } from '../errors.ts';
 import { runNoLoops, trackOf } from '../migration/index.ts';
+import { counters } from '../telemetry/index.ts';
 import { Pause, waitFor } from './backpressure.ts';
 import { CallLine } from './call-line.ts';
 import { asServerError, CloseCode } from './close-codes.ts';
@@ -248,8 +249,13 @@ export class SocketRoom extends VisitingRoom implements HostedSocket {
       return;
     }
     this.heldBytes += bytes.length + MESSAGE_OVERHEAD;
-    const { maxHeld } = this.mapping;
+    const { maxHeld, volatile } = this.mapping;
     if (this.heldBytes > maxHeld && this.held.length > 0) {
+      if (volatile) {
+        this.heldBytes -= bytes.length + MESSAGE_OVERHEAD;
+        counters.messagesLeftOut++;
+        return;
+      }
       if (this.status === 'waiting') {
         this.end(CloseCode.heldOverflow, heldOverflow({ limit: maxHeld }));
         return;
@@ -261,8 +267,14 @@ export class SocketRoom extends VisitingRoom implements HostedSocket {
   }
 
   private pass(company: HostedSocket[], bytes: Uint8Array, form: Form): void {
+    const { volatile } = this.mapping;
     for (const peer of company) {
+      if (volatile && isBusy(peer)) {
+        counters.messagesLeftOut++;
+        continue;
+      }
       if (!peer.deliver(bytes, form)) this.report(messageUntranslatable());
+      if (volatile) continue;
       const slow = peer.connection;
       if (slow?.blocked && this.connection) waitFor(this.connection, slow);
       if (peer.crowded) this.connection?.pauseReading(Pause.held); // until it is back, or gone
@@ -379,6 +391,10 @@ export class SocketRoom extends VisitingRoom implements HostedSocket {
     this.connection?.resumeReading(Pause.held);
   }
 }
+
+/** Its client cannot take anything at once. */
+const isBusy = ({ connection, absent, crowded }: HostedSocket): boolean =>
+  !connection || connection.blocked || absent || crowded;
 
 const stockOnMessage = internals(Room.prototype)._onMessage;
 Object.defineProperty(SocketRoom.prototype, '_onMessage', {

@@ -46,6 +46,8 @@ export const counters = {
   messagesOut: 0,
   bytesIn: 0,
   bytesOut: 0,
+  /** Of sockets whose mapping is `volatile`, for peers that could not take them. */
+  messagesLeftOut: 0,
   socketsLinked: 0,
   /** By kind of call, then what came of it: `open delivered`, `close failed`. */
   calls: new Tally(),
