@@ -134,6 +134,25 @@ describe('linked sockets', () => {
     await alone.leave();
   });
 
+  test('what is held back is as much as the mapping says; where it says so the rest is left out', async () => {
+    for (const [mapping, kept] of [
+      ['roomy', 70],
+      ['volatile', 59], // of 64 KiB, each with its frame and 64 bytes more
+    ] as const) {
+      const early = await world.open(mapping, `${mapping}-early`, { peer: `${mapping}-late` });
+      for (let i = 0; i < 70; i++) early.room.sendBytes('data', new Uint8Array(1024).fill(i));
+      early.send('refused', 'linked');
+      await early.have('error'); // all before it was heard
+      const late = await world.open('script', `${mapping}-late`, { alias: `${mapping}-late` });
+      await early.linked(late);
+      early.send('now');
+      const heard = await late.have('data', kept + 1);
+      expect(heard.map((data) => data[0])).toEqual([...Array(kept).keys(), 'n']);
+      expect(early.closes).toEqual([]);
+      await Promise.all([early.leave(), late.leave()]);
+    }
+  });
+
   test('no rooms are left when everybody has gone', async () => {
     await world.leaveAll();
     await until(async () => (await world.service.rooms()).length === 0, 'every room to be gone');
