@@ -166,6 +166,7 @@ test('leaving is leaving at once: no time to come back, a close code of its own,
   three.room.reconnection.enabled = false;
   three.room.connection.close(1000, 'bye');
   await four.have('peer-left');
+  expect(await closeReason(three.id)).toBe('left');
 
   const five = await world.open('script', 'plain-stays');
   const options = { answer: { peer: five.id } };
@@ -173,6 +174,7 @@ test('leaving is leaving at once: no time to come back, a close code of its own,
   await plain.event('linked');
   network.cut();
   await five.have('peer-left');
+  expect(await closeReason((await plain.event('open')).socketId)).toBe('lost');
   expect([two, four, five].flatMap((player) => player.of('peer-drop'))).toEqual([]);
 });
 

@@ -134,12 +134,20 @@ describe('a plain socket', () => {
   });
 
   test('is closed for its function once, with the reason', async () => {
-    const socket = await open('script', 'brief');
-    const { socketId } = await socket.event('open');
-    socket.close();
-    await socket.closed;
-    const [call] = await world.functions.have('close', socketId);
-    expect(JSON.parse(call!.body)).toMatchObject({ reason: expect.any(String) });
+    for (const [end, reason] of [
+      [(socket: Plain) => socket.close(), 'left'],
+      [(socket: Plain) => socket.close(1000), 'left'],
+      [(socket: Plain) => socket.close(4999), 'left'],
+      [(socket: Plain) => socket.terminate(), 'lost'],
+      [(socket: Plain) => socket.send('x'.repeat(5_000)), 'error'],
+    ] as const) {
+      const socket = await open('script', 'brief');
+      const { socketId } = await socket.event('open');
+      end(socket);
+      await socket.closed;
+      const calls = await world.functions.have('close', socketId);
+      expect(calls.map(({ body }) => JSON.parse(body))).toEqual([{ reason }]);
+    }
   });
 });
 

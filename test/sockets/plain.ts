@@ -83,8 +83,8 @@ export class Plain {
     this.socket.resume();
   }
 
-  close(): void {
-    this.socket.close();
+  close(code?: number): void {
+    this.socket.close(code);
   }
 
   /** The network is gone. */

@@ -251,8 +251,8 @@ describe('what waits to become a call', () => {
 
   test('is told before the close call when the socket closes, or dropped', async () => {
     for (const [mapping, player, last] of [
-      ['lines', 'flush', ['one\r\n', 'two', '{"reason":"lost"}']],
-      ['dropped', 'drop', ['one\r\n', '{"reason":"lost"}']],
+      ['lines', 'flush', ['one\r\n', 'two', '{"reason":"left"}']],
+      ['dropped', 'drop', ['one\r\n', '{"reason":"left"}']],
     ] as const) {
       const release: (() => void)[] = [];
       studio.answer(player, 'receive', (response) => release.push(() => response.writeHead(204).end()));
@@ -347,7 +347,7 @@ test('what hosts that stop could not deliver in time is kept, nothing of it is l
     expect(kept).toEqual([
       ['receive', 'one'],
       ['receive', 'two'],
-      ['close', '{"reason":"lost"}'],
+      ['close', '{"reason":"left"}'],
     ]);
   }
 }, 60_000);
@@ -364,7 +364,7 @@ test('a socket whose host dies before its close function has answered is told ag
   for (const answer of release) answer();
   expect(second!.headers['ce-id']).toBe(first!.headers['ce-id']);
   expect([first, second].map((call) => JSON.parse(call!.body.toString()).reason)).toEqual([
-    'lost',
+    'left',
     'host-lost',
   ]);
 }, 60_000);

@@ -1,6 +1,7 @@
 // How a socket ends: the close codes clients see, and errors in the form in which Colyseus carries them.
-import { ErrorCode, ServerError } from '@colyseus/core';
+import { CloseCode as Core, ErrorCode, ServerError } from '@colyseus/core';
 import { asBatonError } from '../errors.ts';
+import { WireCode } from '../transport/index.ts';
 
 /** RFC 6455 §7.4.2: 4000 to 4999 are private use; Colyseus takes 4000 to 4010. */
 export const CloseCode = {
@@ -26,11 +27,9 @@ export const CloseCode = {
   resuming: 4022,
 } as const;
 
-/** Why a socket has closed, as the close function is told. */
+/** Why a socket has closed, as the close function is told. A client says goodbye with any code, or with none. */
 export function closeReason(code: number | undefined): string {
   switch (code) {
-    case 4000:
-      return 'left';
     case CloseCode.heldOverflow:
       return 'held-overflow';
     case CloseCode.peerLeft:
@@ -41,12 +40,22 @@ export function closeReason(code: number | undefined): string {
       return 'receive-overflow';
     case CloseCode.idle:
       return 'idle';
-    case 4001:
+    case Core.SERVER_SHUTDOWN:
       return 'server-shutdown';
-    case 4002:
+    case Core.WITH_ERROR:
+    case WireCode.PROTOCOL_ERROR:
+    case WireCode.INVALID_TEXT:
+    case WireCode.POLICY:
+    case WireCode.TOO_BIG:
+    case WireCode.TRY_AGAIN_LATER:
       return 'error';
-    default:
+    case undefined:
+    case WireCode.ABNORMAL:
+    case Core.FAILED_TO_RECONNECT:
+    case CloseCode.resuming:
       return 'lost';
+    default:
+      return 'left';
   }
 }
 
