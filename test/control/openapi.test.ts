@@ -67,6 +67,34 @@ describe('the OpenAPI document', () => {
     expect(document.components.schemas).toMatchObject({ Host: {}, Room: {}, Socket: {}, Problem: {} });
   });
 
+  test('says what every request may bring along, and hear', async () => {
+    const { api, document } = await documentOf();
+    for (const { method, path, scope } of api.operations) {
+      if (scope === 'open') continue;
+      const { parameters, responses } = document.paths[path][method.toLowerCase()];
+      const headers = parameters.flatMap((one: any) => (one.in === 'header' ? [one.name] : []));
+      const write = method !== 'GET';
+      expect([path, headers]).toEqual([path, ['Baton-Tenant', ...(write ? ['Idempotency-Key'] : [])]]);
+      expect(responses[429].description).toContain('`BATON_RATE_LIMITED`');
+      expect(responses[429].headers).toHaveProperty('Retry-After');
+      if (!write) continue;
+      expect(responses[409].description).toMatch(
+        /`BATON_IDEMPOTENCY_IN_PROGRESS`.*`BATON_IDEMPOTENCY_NOT_KEPT`/,
+      );
+      expect(responses[409].headers).toHaveProperty('Retry-After');
+      expect(responses[422].description).toContain('`BATON_IDEMPOTENCY_CONFLICT`');
+    }
+  });
+
+  test('takes one entry of a mapping’s `receive`, or several, as the service does', async () => {
+    const { document } = await documentOf();
+    const { receive, open } = document.components.schemas.Mapping.properties;
+    const [entry, list] = receive.anyOf;
+    expect(entry.required).toEqual(['url']);
+    expect(list).toMatchObject({ type: 'array', items: entry, maxItems: 16 });
+    expect(Object.keys(entry.properties)).toEqual(expect.arrayContaining(Object.keys(open.properties)));
+  });
+
   test('is not made of an operation with an error that is not in the catalogue, or of two with one name', () => {
     const one = operation({
       id: 'one',

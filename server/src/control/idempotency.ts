@@ -16,7 +16,8 @@ const MAX_KEPT_LENGTH = 64 * 1024;
 /** A host that died while it carried a request out holds its key for so long. */
 const RUNNING_MS = 30_000;
 const RETRY_AFTER_SECONDS = 1;
-const KEY = /^[\x21-\x7e]{1,255}$/;
+/** Of the header's value. */
+export const KEY = /^[\x21-\x7e]{1,255}$/;
 
 const recordSchema = z.object({
   /** Digest of the whole request. */

@@ -1,6 +1,7 @@
 // The OpenAPI 3.1 document of the operations: its schemas are those with which requests are checked.
 import { z } from 'zod';
 import { catalogue } from '../errors.ts';
+import { KEY } from './idempotency.ts';
 import type { Operation } from './operation.ts';
 import { problemSchema } from './problem.ts';
 import { BODY_BYTES } from './request.ts';
@@ -9,8 +10,23 @@ type Json = Record<string, unknown>;
 type Io = 'input' | 'output';
 
 /** What can go wrong with every request that is not open to all. */
-const EVERY = ['BATON_UNAUTHORIZED', 'BATON_KEY_FORBIDDEN', 'BATON_INVALID_REQUEST', 'BATON_INTERNAL'];
+const EVERY = [
+  'BATON_UNAUTHORIZED',
+  'BATON_KEY_FORBIDDEN',
+  'BATON_INVALID_REQUEST',
+  'BATON_RATE_LIMITED',
+  'BATON_STORE_UNAVAILABLE',
+  'BATON_INTERNAL',
+];
 const WITH_BODY = ['BATON_BODY_TOO_LARGE', 'BATON_UNSUPPORTED_MEDIA_TYPE'];
+/** Of a request that may have an `Idempotency-Key`. */
+const WITH_KEY = [
+  'BATON_IDEMPOTENCY_CONFLICT',
+  'BATON_IDEMPOTENCY_IN_PROGRESS',
+  'BATON_IDEMPOTENCY_NOT_KEPT',
+];
+/** Their answers say when to try again. */
+const LATER = ['BATON_RATE_LIMITED', 'BATON_IDEMPOTENCY_IN_PROGRESS'];
 
 const INFO = {
   title: 'Baton control API',
@@ -73,8 +89,8 @@ function needs(scope: Operation['scope']): string | undefined {
   return scope === 'any' ? 'Needs a key, with `any` scopes.' : `Needs the scope \`${scope}\`.`;
 }
 
-function headersOf(_operation: Operation): Json[] {
-  return [
+function headersOf({ method }: Operation): Json[] {
+  const headers: Json[] = [
     {
       name: 'Baton-Tenant',
       in: 'header',
@@ -82,6 +98,15 @@ function headersOf(_operation: Operation): Json[] {
       schema: { type: 'string' },
     },
   ];
+  if (method === 'GET') return headers;
+  const key = {
+    name: 'Idempotency-Key',
+    in: 'header',
+    description:
+      'The same request with the same key is carried out once, and answered again with `Idempotency-Replayed: true`.',
+    schema: { type: 'string', pattern: KEY.source },
+  };
+  return [...headers, key];
 }
 
 /** Each field of the schema is a parameter of its own. */
@@ -131,6 +156,8 @@ function success({ status, answer, mediaType, events, summary }: Operation, comp
   return { [status ?? 200]: { description: summary, content } };
 }
 
+const RETRY_AFTER = { 'Retry-After': { description: 'Seconds', schema: { type: 'integer' } } };
+
 /** Errors by status, each with the codes it may have. */
 function failures(operation: Operation, components: Components): Json {
   const byStatus = new Map<number, string[]>();
@@ -145,6 +172,7 @@ function failures(operation: Operation, components: Components): Json {
       status,
       {
         description: codes.map((code) => `\`${code}\``).join(', '),
+        ...(codes.some((code) => LATER.includes(code)) ? { headers: RETRY_AFTER } : {}),
         content: {
           'application/problem+json': {
             schema: { allOf: [problem, { type: 'object', properties: { code: { enum: codes } } }] },
@@ -156,11 +184,12 @@ function failures(operation: Operation, components: Components): Json {
 }
 
 /** All errors of an operation, also those that it need not name. */
-export function codesOf({ scope, body, raw, errors }: Operation): string[] {
+function codesOf({ method, scope, body, raw, errors }: Operation): string[] {
   return [
     ...new Set([
       ...(scope === 'open' ? ['BATON_INTERNAL'] : EVERY),
       ...(body || raw ? WITH_BODY : []),
+      ...(method === 'GET' ? [] : WITH_KEY),
       ...errors,
     ]),
   ];

@@ -39,6 +39,9 @@ const historySchema = viewSchema
   .meta({ id: 'MappingHistory' });
 
 const { $schema: _, ...written } = z.toJSONSchema(mappingSchema, { io: 'input' });
+const fields = written.properties as Record<string, { items?: object }>;
+// one entry need not be in a list
+fields['receive'] = { anyOf: [fields['receive']!.items, fields['receive']] } as object;
 /** Taken as it is: the registry checks it, says every field that is wrong, and keeps it as it was written. */
 const bodySchema = z.unknown().meta({ ...written, id: 'Mapping' });
 
