@@ -319,9 +319,11 @@ export class HostedSockets implements SocketService {
   }
 
   async opened(room: HostedSocket, options: unknown): Promise<void> {
+    const adopted = this.versions.catchUp(room);
     this.idle.watch(room);
     note(room, 'opened', this.options.host);
     this.list(this.roster.add(room));
+    if (adopted) this.list(this.roster.add(room)); // the list has what was known when it was made
     await this.replies.open(room, options);
   }
 
@@ -333,7 +335,7 @@ export class HostedSockets implements SocketService {
   arrived(room: HostedSocket, from: string): void {
     noteMove(room, from, this.options.host);
     this.quota.arrived(room.mapping.tenant);
-    this.versions.arrived(room);
+    this.versions.catchUp(room);
     this.idle.watch(room);
     this.list(this.roster.moved(room, from));
     this.links.arrived(room);

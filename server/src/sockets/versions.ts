@@ -1,12 +1,13 @@
 // Which version of its mapping a socket has: the one it was opened with, or a later one that says it is adopted.
+import type { Room } from '@colyseus/core';
 import type { Mapping, MappingRegistry } from '../mappings/index.ts';
+import { trackOf } from '../migration/index.ts';
 import { lanesChanged } from './lane.ts';
-import type { LocalSockets } from './local-sockets.ts';
 import type { HostedSocket } from './service.ts';
 
 export interface VersionsOptions {
-  mappings: MappingRegistry;
-  sockets: Pick<LocalSockets, 'all' | 'runs'>;
+  mappings: Pick<MappingRegistry, 'onChange' | 'has' | 'get'>;
+  sockets: { all(): Iterable<HostedSocket>; runs(room: HostedSocket): boolean };
   /** A socket has another version than before. */
   adopted(room: HostedSocket): void;
 }
@@ -30,19 +31,31 @@ export class Versions {
     return known?.version === mapping.version ? known : mapping;
   }
 
-  /** Came from another host. */
-  arrived(room: HostedSocket): void {
+  /**
+   * A socket opens here, or came from another host: meanwhile its mapping may have changed.
+   * @returns whether it has another version than before
+   */
+  catchUp(room: HostedSocket): boolean {
     room.mapping = this.shared(room.mapping);
     const current = this.current(room.mapping.tenant, room.mapping.name);
-    if (current) adopt(room, current);
+    return current !== undefined && adopt(room, current);
   }
 
   private updated(tenant: string, name: string, mapping: Mapping): void {
-    const { sockets, adopted } = this.options;
+    const { sockets } = this.options;
     for (const room of sockets.all()) {
-      if (room.mapping.tenant !== tenant || room.mapping.name !== name || !sockets.runs(room)) continue;
-      if (adopt(room, mapping)) adopted(room);
+      if (room.mapping.tenant !== tenant || room.mapping.name !== name) continue;
+      if (sockets.runs(room)) this.take(room, mapping);
+      // one that is about to move may stay; else it catches up where it arrives
+      else
+        void trackOf(room as unknown as Room)
+          .stays()
+          .then(() => sockets.runs(room) && this.take(room, mapping));
     }
+  }
+
+  private take(room: HostedSocket, mapping: Mapping): void {
+    if (adopt(room, mapping)) this.options.adopted(room);
   }
 }
 
