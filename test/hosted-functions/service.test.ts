@@ -56,7 +56,7 @@ function processes(): { runner: number; functions: number[] } {
 const isAlive = (pid: number) => fs.existsSync(`/proc/${pid}`);
 
 test('a socket whose function is not there is not opened', async () => {
-  await expect(join('early')).rejects.toThrow('open function of mapping duel failed: it does not run');
+  await expect(join('early')).rejects.toThrow('open function of mapping duel failed: it is not deployed');
 });
 
 test('what does not compile is refused with its place, before it is sent and after', async () => {

@@ -90,7 +90,8 @@ export class Targets {
       if (cause instanceof Failure) throw cause;
       const { status = 500, details } = cause as Partial<BatonError>;
       const after = details?.['afterMs'] as number | undefined;
-      throw new Failure('it does not run', { repeatable: status >= 500, after, cause });
+      const reason = status === 404 ? 'it is not deployed' : 'it does not run';
+      throw new Failure(reason, { repeatable: status >= 500, after, cause });
     } finally {
       clearTimeout(timer);
     }
