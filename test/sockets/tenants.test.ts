@@ -179,3 +179,16 @@ test('a tenant has no more sockets than it may, wherever they are, and no functi
     'the place to be free',
   );
 });
+
+test('a tenant has no more calls at a time than its quotas say, and others have theirs', async () => {
+  let refused!: (error: Error) => void;
+  const turnedAway = new Promise<Error>((resolve) => (refused = resolve));
+  // three on two hosts, each of which makes one call for it and lets none wait
+  const players = ['one', 'two', 'three'];
+  for (const player of players)
+    studio.answer(player, 'busy', (response, told) => void turnedAway.then(() => json({})(response, told)));
+  const opened = players.map((player) => open('duel', 'busy', player).catch(refused));
+  expect((await turnedAway).message).toContain('too many calls wait');
+  await open('duel', 'default', 'unhurried');
+  await Promise.all(opened);
+});
