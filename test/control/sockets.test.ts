@@ -65,7 +65,7 @@ describe('operations on sockets', () => {
 
   test.each<[string, string, string, unknown, string]>([
     ['a peer and a group at once', 'POST', '/link', { peer: 'a', group: 'b', size: 2 }, 'application/json'],
-    ['no peer at all', 'POST', '/link', {}, 'application/json'],
+    ['no peer at all', 'POST', '/link', { alias: 'red', unlink: true }, 'application/json'],
     ['a close code that is not an app’s', 'DELETE', '?code=1000', undefined, 'application/json'],
     ['a reason past a close frame', 'DELETE', `?reason=${'é'.repeat(62)}`, undefined, 'application/json'],
     ['text that is not UTF-8', 'POST', '/send', new Uint8Array([0xff]), 'text/plain'],

@@ -229,6 +229,15 @@ describe('POST /v1/sockets/{id}/link and /unlink', () => {
     await two.have('peer-left');
   });
 
+  test('takes a socket from one to another, and names it', async () => {
+    const [one, two] = await world.pair('script', 'torn');
+    const three = await world.open('script', 'torn-3');
+    const wish = { peer: three.id, unlink: true, alias: 'torn-away' };
+    const linked = await api<SocketView>('POST', `/v1/sockets/${one.id}/link`, wish);
+    expect(linked).toMatchObject({ peers: [three.id], alias: 'torn-away' });
+    await Promise.all([two.have('peer-left'), three.linked(one)]);
+  });
+
   test('a socket waits for one whose id was given out and that is not open yet', async () => {
     const ticket = await api('POST', '/v1/sockets', { mapping: 'script', playerId: 'awaited' });
     const one = await world.open('script', 'waits');

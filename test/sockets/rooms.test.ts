@@ -187,6 +187,15 @@ describe('linked sockets', () => {
     expect([one.connections.length, one.errors, two.errors]).toEqual([1, [], []]);
   });
 
+  test('enter the room that the control API says', async () => {
+    const [one, two] = [await enter('asked-1'), await enter('asked-2')];
+    const room = { name: 'arena', options: { map: 'asked' } };
+    await service.api('POST', `/v1/sockets/${one.socket.id}/link`, { peer: two.socket.id, room });
+    await Promise.all([one.inside(), two.inside()]);
+    expect([one.state.map, two.room.roomId]).toEqual(['asked', one.room.roomId]);
+    await Promise.all([one.room.leave(), two.room.leave()]);
+  });
+
   test('get another room when all have left the first one', async () => {
     const [one, two] = await play('rob');
     const [first] = one.rooms;

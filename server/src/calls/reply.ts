@@ -7,6 +7,12 @@ import { MAX_NESTING, tooDeep } from '../nesting.ts';
 const socketName = z.string().min(1).max(128);
 
 /** Where answers may be given: all events but `close`, whose answer does not matter. */
+/** A room of the studio's own. */
+export const peersRoom = z.strictObject({
+  name: z.string().min(1).max(64),
+  options: z.record(z.string(), z.unknown()).default({}),
+});
+
 const actions = {
   /** Sent to the client at once: text as it is, anything else as its JSON. */
   send: z.unknown().optional(),
@@ -28,12 +34,7 @@ const actions = {
   /** Ends its link. */
   unlink: z.literal(true).optional(),
   /** The room that linked sockets enter. */
-  room: z
-    .strictObject({
-      name: z.string().min(1).max(64),
-      options: z.record(z.string(), z.unknown()).default({}),
-    })
-    .optional(),
+  room: peersRoom.optional(),
   /** Ends the socket with this close code and reason. */
   close: z
     .strictObject({ code: z.number().int().min(4000).max(4999), reason: z.string().max(120) })

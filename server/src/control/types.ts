@@ -61,7 +61,11 @@ export type SocketView = z.infer<typeof socketSchema>;
 export type SocketTicket = z.infer<typeof ticketSchema>;
 
 /** With whom a socket is to be linked: one or several others, or those who ask for the same group. */
-export type LinkWish = { peer: string } | { peers: string[] } | { group: string; size: number };
+export type LinkWish = ({ peer: string } | { peers: string[] } | { group: string; size: number }) & {
+  alias?: string | undefined;
+  unlink?: true | undefined;
+  room?: { name: string; options: Record<string, unknown> } | undefined;
+};
 
 /**
  * The hosted sockets of all hosts. An id of another tenant is one that does not exist: `BATON_SOCKET_NOT_FOUND`.

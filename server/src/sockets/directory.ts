@@ -3,6 +3,7 @@ import { BatonError, socketNotFound } from '../errors.ts';
 import type { MappingRegistry } from '../mappings/index.ts';
 import type { HostRecord } from '../store/index.ts';
 import { CloseCode } from './close-codes.ts';
+import type { LinkActions } from './links/index.ts';
 import type { Reach } from './reach.ts';
 import type { HostedSocket } from './service.ts';
 import type { Issued, Ticket, Tickets } from './tickets.ts';
@@ -47,13 +48,10 @@ export interface DirectoryOptions {
   tickets: Tickets;
   past: PastTimelines;
   links: {
-    link(tenant: string, socketId: string, wish: Wish): Promise<unknown>;
+    link(tenant: string, socketId: string, wish: LinkActions): Promise<unknown>;
     unlink(tenant: string, socketId: string): Promise<void>;
   };
 }
-
-/** With whom a socket is to be linked. */
-export type Wish = { peer: string } | { peers: string[] } | { group: string; size: number };
 
 /** Methods of a socket that hosts may call; the first argument is the tenant. */
 const METHODS = new Set(['view', 'settled', 'send', 'close', 'timeline']);
@@ -142,7 +140,7 @@ export class Directory {
   }
 
   /** @returns the socket as it is then @throws BATON_SOCKET_NOT_FOUND, and why it is not linked */
-  async link(tenant: string, socketId: string, wish: Wish): Promise<SocketView> {
+  async link(tenant: string, socketId: string, wish: LinkActions): Promise<SocketView> {
     await this.settled(tenant, socketId);
     await this.options.links.link(tenant, socketId, wish);
     return this.get(tenant, socketId);

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
-import { encodeAttributes, MAX_ATTRIBUTES_BYTES } from '../../calls/index.ts';
+import { encodeAttributes, MAX_ATTRIBUTES_BYTES, peersRoom } from '../../calls/index.ts';
 import { invalidRequest } from '../../errors.ts';
 import { MAX_MEMBERS } from '../../link-size.ts';
 import { MAX_PLAYER_ID } from '../../tenants/index.ts';
@@ -16,18 +16,17 @@ const TEXT_TYPES = ['text/plain', 'application/json'];
 const id = z.string().min(1).max(128);
 const socket = idIn(128, 'Id of the socket');
 const mapping = z.string().min(1).max(128);
+/** Of every wish, as a function's answer has it. */
+const besides = { alias: id.optional(), unlink: z.literal(true).optional(), room: peersRoom.optional() };
+const peers = z
+  .array(id)
+  .min(1)
+  .max(MAX_MEMBERS - 1);
+const size = z.number().int().min(2).max(MAX_MEMBERS);
 const wish = z.union([
-  z.strictObject({ peer: id }),
-  z.strictObject({
-    peers: z
-      .array(id)
-      .min(1)
-      .max(MAX_MEMBERS - 1),
-  }),
-  z.strictObject({
-    group: id,
-    size: z.number().int().min(2).max(MAX_MEMBERS),
-  }),
+  z.strictObject({ peer: id, ...besides }),
+  z.strictObject({ peers, ...besides }),
+  z.strictObject({ group: id, size, ...besides }),
 ]);
 const away = ['BATON_STORE_UNAVAILABLE', 'BATON_HOST_UNREACHABLE'];
 
@@ -162,7 +161,8 @@ const linking = (backend: SocketsBackend) => [
     summary: 'Links a socket with others',
     description:
       'As an answer of its open function does: with one or several others by id or alias, or with those of a group. ' +
-      'It waits for those that are not open yet.',
+      'It waits for those that are not open yet. With `room` they get a room of the app, with `alias` the socket gets ' +
+      'a name, with `unlink` it leaves the link that it has first.',
     tag: 'sockets',
     scope: 'sockets:link',
     params: socket,
