@@ -1,4 +1,4 @@
-import { clientError, SocketError } from './errors.ts';
+import { abortedBy, clientError, SocketError } from './errors.ts';
 import type { Format } from './format.ts';
 import { Link, type WebSocketClass } from './link.ts';
 import { BatonSocket, type Data } from './socket.ts';
@@ -20,7 +20,7 @@ export interface OpenOptions {
   attributes?: Record<string, unknown>;
   /** Gives up opening; a socket that opens all the same is closed again. */
   signal?: AbortSignal;
-  /** How long opening may take, in ms; default 30,000. */
+  /** How long opening may take, in ms, with the function that gets the token; default 30,000. */
   timeout?: number;
   /** Bytes that may wait for the service; default 1 MiB. */
   maxBuffered?: number;
@@ -85,11 +85,12 @@ export class Baton {
   open(mapping: string, options: TextOptions): Promise<BatonSocket<Data>>;
   async open(
     mapping: string,
-    options: OpenOptions & { format?: Format | undefined; schema?: StandardSchema | undefined },
+    // plain JavaScript may leave them out: then it is the token that is missing
+    options = {} as OpenOptions & { format?: Format | undefined; schema?: StandardSchema | undefined },
   ): Promise<BatonSocket<any>> {
     const { signal, schema, format = schema ? 'json' : 'text' } = options;
     const { maxBuffered = MAX_BUFFERED, heartbeat = HEARTBEAT_MS } = options;
-    if (signal?.aborted) throw signal.reason;
+    if (signal?.aborted) throw abortedBy(signal);
     const WebSocket =
       this.options.WebSocket ?? (globalThis.WebSocket as unknown as WebSocketClass | undefined);
     if (!WebSocket) throw clientError('BATON_NO_WEBSOCKET');
@@ -113,10 +114,13 @@ export class Baton {
     options: OpenOptions,
     WebSocket: WebSocketClass,
   ): Promise<{ link: Link; begun: ServiceEvent }> {
-    const { token, signal, timeout: timeoutMs = OPEN_MS } = options;
+    const { token, signal, timeout = OPEN_MS } = options;
+    const until = Date.now() + timeout;
     for (let attempt = 1; ; attempt++) {
-      const given = await tokenOf(token, signal);
+      const given = await tokenOf(token, until, signal);
+      if (signal?.aborted) throw abortedBy(signal); // by the function that got the token
       const { url, protocols } = this.upgrade(mapping, given, options.attributes);
+      const timeoutMs = Math.max(0, until - Date.now());
       try {
         return await Link.dial({ WebSocket, url, protocols, expects: 'open', timeoutMs, signal });
       } catch (error) {
@@ -149,17 +153,32 @@ export class Baton {
 }
 
 /** @throws BATON_TOKEN_MISSING; the signal's reason; what the game's function throws */
-async function tokenOf(token: unknown, signal: AbortSignal | undefined): Promise<string> {
-  const asked = typeof token === 'function' ? token() : token;
-  const given = await (signal ? Promise.race([asked, aborted(signal)]) : asked);
+async function tokenOf(token: unknown, until: number, signal: AbortSignal | undefined): Promise<string> {
+  const given = typeof token === 'function' ? await within(token(), until, signal) : token;
   if (typeof given === 'string' && given !== '') return given;
   throw clientError('BATON_TOKEN_MISSING', {
     found: given === '' ? 'empty' : given === null ? 'null' : typeof given,
   });
 }
 
-const aborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+/** What the game's function gives, if it does so in time. */
+function within(asked: unknown, until: number, signal: AbortSignal | undefined): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const done = (settle: () => void) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      settle();
+    };
+    const late = () =>
+      done(() =>
+        reject(clientError('BATON_TOKEN_MISSING', { found: 'still awaited when the time is over' })),
+      );
+    const abort = () => done(() => reject(abortedBy(signal!)));
+    const timer = setTimeout(late, until - Date.now());
+    signal?.addEventListener('abort', abort);
+    Promise.resolve(asked).then(
+      (given) => done(() => resolve(given)),
+      (error) => done(() => reject(error)),
+    );
   });
+}

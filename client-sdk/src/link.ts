@@ -1,5 +1,5 @@
 // One WebSocket, from its handshake on. A socket has one at a time, and several in its life.
-import { clientError, SocketError } from './errors.ts';
+import { abortedBy, clientError, SocketError } from './errors.ts';
 import { PROTOCOL, read, type ServiceEvent, type Wire } from './wire.ts';
 
 /** What of WebSocket is used: the browser's, Node's, React Native's, or that of the package `ws`. */
@@ -79,7 +79,7 @@ export class Link {
         done(() => reject(why));
       };
       const late = () => giveUp(clientError('BATON_UNREACHABLE', { url: bare(url) }), RESUMING);
-      const abort = () => giveUp(signal!.reason ?? new Error('aborted'), CONSENTED);
+      const abort = () => giveUp(abortedBy(signal!), CONSENTED);
       const timer = setTimeout(late, timeoutMs);
       signal?.addEventListener('abort', abort);
       socket.onopen = () => {

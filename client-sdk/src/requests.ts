@@ -1,5 +1,5 @@
 // Requests to a mapping's function that wait for their answers.
-import { clientError, SocketError } from './errors.ts';
+import { abortedBy, clientError, SocketError } from './errors.ts';
 import type { ServiceEvent } from './wire.ts';
 
 interface Pending {
@@ -24,7 +24,7 @@ export class Requests {
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {
-        reject(signal.reason);
+        reject(abortedBy(signal));
         return;
       }
       const id = ++this.last;
@@ -33,7 +33,7 @@ export class Requests {
         withdraw();
         this.settle(id)?.reject(why);
       };
-      const abort = () => giveUp(signal!.reason ?? new Error('aborted'));
+      const abort = () => giveUp(abortedBy(signal!));
       const timer = setTimeout(
         () => giveUp(clientError('BATON_REQUEST_TIMEOUT', { ms: timeoutMs })),
         timeoutMs,

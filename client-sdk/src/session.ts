@@ -255,7 +255,7 @@ export class Session {
       link.close();
       const why = new SocketError(
         'BATON_RESUME_FAILED',
-        'The service counted other messages than the client.',
+        'The service counted other messages than the client. Open another socket.',
       );
       this.end(LOST, why.code, why);
       return;

@@ -73,7 +73,9 @@ describe('open', () => {
     await one.close();
     expect(await left).toBe(one.id);
     expect([one.closed, two.closed, two.peers]).toEqual([true, false, []]);
-    expect(() => one.send('late')).toThrow(new SocketError('BATON_CLOSED', 'The socket is closed.'));
+    expect(() => one.send('late')).toThrow(
+      new SocketError('BATON_CLOSED', 'The socket is closed. Open another one.'),
+    );
     await expect(one.request('late')).rejects.toMatchObject({ code: 'BATON_CLOSED' });
     await two.close();
     const [closing] = await world.functions.have('close', one.id);
@@ -170,6 +172,7 @@ describe('what does not open', () => {
         code: 'BATON_TOKEN_MISSING',
         message: expect.stringContaining('--dev'),
       });
+    expect(await failure((baton as any).open('duel'))).toMatchObject({ code: 'BATON_TOKEN_MISSING' });
     const token = () => Promise.reject(new Error('signed out'));
     await expect(baton.open('duel', { token })).rejects.toThrow('signed out');
     const attributes = { all: 'x'.repeat(10_000) };
@@ -185,6 +188,29 @@ describe('what does not open', () => {
     expect((await failure(asking)).name).toBe('TimeoutError');
     const opening = baton.open('slow', { token: 'hasty', signal: AbortSignal.timeout(50) });
     expect((await failure(opening)).name).toBe('TimeoutError');
+    // while its token is asked for, too; also where signals say no reason, as in React Native
+    const giving = new AbortController();
+    const token = async () => {
+      giving.abort();
+      return 'x';
+    };
+    expect((await failure(baton.open('duel', { token, signal: giving.signal }))).name).toBe('AbortError');
+    const mute = { aborted: true, addEventListener() {}, removeEventListener() {} } as unknown as AbortSignal;
+    await expect(baton.open('duel', { token: 'x', signal: mute })).rejects.toThrow('aborted');
+  });
+
+  test('a token that does not come, and a service that does not answer, are waited for no longer than `timeout`', async () => {
+    const never = () => new Promise<string>(() => {});
+    expect(await failure(baton.open('duel', { token: never, timeout: 20 }))).toMatchObject({
+      code: 'BATON_TOKEN_MISSING',
+      message: expect.stringContaining('still awaited'),
+    });
+    const mute = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => mute.once('listening', resolve));
+    const { port } = mute.address() as { port: number };
+    const unanswered = new Baton(`http://127.0.0.1:${port}`).open('duel', { token: 'x', timeout: 50 });
+    expect(await failure(unanswered)).toMatchObject({ code: 'BATON_UNREACHABLE' });
+    mute.close();
   });
 
   test('without a WebSocket it is said what to pass', async () => {
@@ -249,6 +275,17 @@ describe('the upgrade', () => {
       protocols: ['baton.resume.v1'],
     });
     await odd.socket.close();
+    const asked: string[] = [];
+    class Watched extends FakeSocket {
+      constructor(url: string, protocols: string[]) {
+        super(url, protocols);
+        asked.push(url);
+        queueMicrotask(() => this.end(4017));
+      }
+    }
+    const acme = new Baton('ws://x/', { WebSocket: Watched, tenant: 'acme & co' });
+    await failure(acme.open('duel', { token: 't' }));
+    expect(asked).toEqual(['ws://x/v1/socket/duel?tenant=acme%20%26%20co']);
   });
 
   test('a token that has expired is asked for once more', async () => {
