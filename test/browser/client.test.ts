@@ -45,10 +45,14 @@ afterAll(async () => {
 });
 
 /** A page that has opened a socket behind a network of its own. */
-async function open(name: string, answer: object): Promise<{ page: Page; network: Network; said: string[] }> {
-  const network = await Network.start(world.service.port);
+async function open(
+  name: string,
+  answer: object,
+  on = world,
+): Promise<{ page: Page; network: Network; said: string[] }> {
+  const network = await Network.start(on.service.port);
   world.networks.push(network);
-  world.studio.answer(name, 'open', json(answer));
+  on.studio.answer(name, 'open', json(answer));
   const page = await browser.newPage();
   const said = complaints(page);
   await page.addScriptTag({ path: join(folder, 'client.js') });
@@ -72,7 +76,7 @@ async function open(name: string, answer: object): Promise<{ page: Page; network
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i + 1));
 
-test('a page whose network is cut again and again loses nothing, and notices no move and no drain', async () => {
+test('a page whose network is cut again and again loses nothing, and notices no move, no drain and no reload', async () => {
   const peer = await world.player('node');
   const { page, network, said } = await open('page', { peer: peer.socket.id });
   const events = () => page.evaluate(() => (globalThis as unknown as Window).events);
@@ -90,7 +94,8 @@ test('a page whose network is cut again and again loses nothing, and notices no 
     network.cut();
     if (i === 2) await world.service.moveAway(peer.socket.id);
     if (i === 3) await world.service.drain((await world.hostOf(peer))!);
-    await until(async () => (await resumed()) >= i, 'the page to be back', 20_000).catch(async (error) => {
+    if (i === 4) await world.service.reload();
+    await until(async () => (await resumed()) >= i, 'the page to be back', 30_000).catch(async (error) => {
       throw new Error(`${error.message} after cut ${i}: ${await events()}; ${said}`);
     });
   }
@@ -111,7 +116,7 @@ test('a page whose network is cut again and again loses nothing, and notices no 
   expect(said.filter((text) => !text.includes('WebSocket connection'))).toEqual([]);
   await page.close();
   await peer.has('peer-left'); // a page that is closed has left at once
-}, 90_000);
+}, 120_000);
 
 test('a page enters the room of its link on the connection that it has', async () => {
   const peer: Player = await world.player('node-room');
@@ -133,3 +138,35 @@ test('a page enters the room of its link on the connection that it has', async (
   expect(said).toEqual([]);
   await page.close();
 }, 60_000);
+
+test('a page whose service ends, or was begun anew while it was away, is told so and may open again', async () => {
+  const passing = await ClientWorld.start({ hosts: 1 });
+  const ends = await open('page-ends', {}, passing);
+  const lasts = await open('page-lasts', {}, passing);
+  const { port } = passing.service;
+  lasts.network.silence(); // it does not hear the goodbye
+  await passing.stop();
+  const events = (page: Page) => page.evaluate(() => (globalThis as unknown as Window).events);
+  await until(async () => (await events(ends.page)).length > 0, 'the page to be told');
+  expect(await events(ends.page)).toEqual(['close']);
+  const again = await ClientWorld.start({ hosts: 1, args: ['--port', String(port)] });
+  try {
+    lasts.network.cut();
+    await until(
+      async () => (await events(lasts.page)).includes('close'),
+      'the other page to be told',
+      30_000,
+    );
+    expect(await events(lasts.page)).toEqual(['reconnecting', 'BATON_RESUME_FAILED', 'close']);
+    const opened = lasts.page.evaluate(async (url) => {
+      const here = globalThis as unknown as Window;
+      here.socket = await new here.Lib.Baton(url).open('duel', { token: 'page-again' });
+      return here.socket.connected;
+    }, lasts.network.url);
+    expect(await opened).toBe(true);
+  } finally {
+    await ends.page.close();
+    await lasts.page.close();
+    await again.stop();
+  }
+}, 90_000);
