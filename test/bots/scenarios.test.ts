@@ -84,19 +84,47 @@ test('pairs notice nothing of moves; the report works alone', async () => {
   expect(readFileSync(html, 'utf8')).not.toMatch(/(src|href)=["']?http/);
 }, 120_000);
 
-test('slow readers lose nothing, those who come and go find new peers, and idle ones are still there', async () => {
+test('slow readers and those who talk much lose nothing, those who come and go find new peers, idle ones are still there', async () => {
   const size = ['--clients', '12', '--duration', '5', '--moves', '4'];
-  const [slow, churn, idle] = await Promise.all([
+  const [slow, churn, idle, chatty] = await Promise.all([
     bots('--scenario', 'slow-readers', ...size),
     bots('--scenario', 'churn', ...size),
     bots('--scenario', 'idle', ...size),
+    bots('--scenario', 'chatty', ...size),
   ]);
   expect(slow).toMatchObject({ code: 0, result: { ...faultless, moves: 4 } });
   expect(slow.result.received).toBe(slow.result.sent);
   expect(churn).toMatchObject({ code: 0, result: { ...faultless, churn: { failed: 0 } } });
   expect(churn.result.churn.joined).toBeGreaterThan(12);
   expect(idle).toMatchObject({ code: 0, result: { ...faultless, moves: 4, sent: 24, received: 24 } });
+  expect(chatty).toMatchObject({ code: 0, result: { ...faultless, moves: 4 } });
+  expect(chatty.result.received).toBe(chatty.result.sent);
 }, 120_000);
+
+test('a run that is interrupted takes away what it has brought with it', async () => {
+  const where = ['--url', service.url, '--token', service.token];
+  const long = ['--scenario', 'pairs', '--clients', '4', '--duration', '300', '--seed', '77'];
+  const { child, ended, stderr } = await run([command, 'bots', ...where, ...long]);
+  const names = async () =>
+    (await service.api<{ mappings: { name: string }[] }>('GET', '/v1/mappings')).mappings.map(
+      ({ name }) => name,
+    );
+  await until(async () => (await names()).includes('baton-bots-77'), 'its mapping', 30_000);
+  for (const signal of ['SIGINT', 'SIGINT'] as const) child.kill(signal); // from the terminal, and from a launcher
+  expect([await ended, stderr()]).toEqual([130, 'seed 77\n']);
+  expect(await names()).not.toContain('baton-bots-77');
+}, 60_000);
+
+test('a report that cannot be written is said before anybody plays', async () => {
+  const { code, stderr } = await bots(
+    '--scenario',
+    'pairs',
+    '--html',
+    join(folder, 'no-folder', 'bots.html'),
+  );
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/--html: ENOENT/)]);
+  expect(stderr).not.toContain('seed');
+}, 60_000);
 
 test('a mapping that links nobody is named', async () => {
   const { code, stderr } = await bots('--scenario', 'pairs', '--clients', '2', '--mapping', 'nobody');

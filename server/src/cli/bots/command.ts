@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { invalidOption } from '../../errors.ts';
+import { handleSignals } from '../../supervisor/index.ts';
 import { examples } from '../operate.ts';
 import { secondsOf, wholeNumber, withServiceOptions } from '../options.ts';
 import { printResult } from '../output.ts';
@@ -51,12 +52,28 @@ type Given = Omit<BotsOptions, 'seed'> & { seed?: number; json?: boolean; html?:
 async function bots(given: Given): Promise<void> {
   const options: BotsOptions = { ...given, seed: given.seed ?? randomInt(2 ** 32) };
   checkBotsOptions(options);
+  // a run is not to be for nothing
+  if (given.html !== undefined) write(given.html, (file) => appendFileSync(file, ''));
   process.stderr.write(`seed ${options.seed}\n`);
   const view = new BotsView(`${options.scenario}, ${options.clients} clients`);
-  const played = await runBots(options, view).finally(() => view.close());
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort();
+  const release = handleSignals({ stop: interrupt, kill: () => process.exit(130), reload: interrupt });
+  const played = await runBots(options, view, interrupted.signal)
+    .catch((error) => {
+      if (!interrupted.signal.aborted) throw error;
+      return undefined;
+    })
+    .finally(() => view.close());
+  release();
+  if (played === undefined) {
+    process.exitCode = 130;
+    return;
+  }
   const { result } = played;
   const rows = rowsOf(result);
-  if (given.html !== undefined) write(given.html, pageOf(played, rows, factsOf(options)));
+  if (given.html !== undefined)
+    write(given.html, (file) => writeFileSync(file, pageOf(played, rows, factsOf(options))));
   printResult(given.json, result, () => {
     const width = Math.max(...rows.map(([name]) => name.length));
     return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
@@ -92,9 +109,9 @@ function factsOf({ scenario, clients, ramp, duration, rate, seed }: BotsOptions)
   ];
 }
 
-function write(file: string, page: string): void {
+function write(file: string, how: (file: string) => void): void {
   try {
-    writeFileSync(file, page);
+    how(file);
   } catch (error) {
     throw invalidOption({ option: '--html', reason: (error as Error).message }, error);
   }

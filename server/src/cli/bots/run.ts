@@ -51,13 +51,25 @@ const clientsPerProcess = { rooms: 50, sockets: 1000 };
 const mostFaults = 20;
 const openMs = 180_000;
 
-/** Plays, moves, checks. @throws BatonError when there is nothing to play on */
-export async function runBots(options: BotsOptions, progress: Progress): Promise<Played> {
+/**
+ * Plays, moves, checks, and takes away what it has brought with it.
+ * @param signal ends it before its time
+ * @throws BatonError when there is nothing to play on; the signal's reason
+ */
+export async function runBots(
+  options: BotsOptions,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Played> {
   progress.phase('looking for a service');
-  const service = await openService(options, options, scenarios[options.scenario].on === 'sockets');
+  const service = await openService(options, options, scenarios[options.scenario].on === 'sockets', signal);
   const run = new Run(options, progress);
+  const called = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason));
+    if (signal.aborted) reject(signal.reason);
+  });
   try {
-    return await run.play(service.client);
+    return await Promise.race([run.play(service.client), called]);
   } finally {
     await run.stop();
     await service.close();
@@ -147,8 +159,9 @@ class Run {
 
   async #open(service: ServiceClient): Promise<string[]> {
     const { mapping: named, ramp, seed } = this.#options;
-    const pairing = await openPairing(service, named, seed);
-    this.#closing = pairing.close;
+    const opening = openPairing(service, named, seed);
+    this.#closing = () => opening.then(({ close }) => close()).catch(() => {}); // it may be interrupted meanwhile
+    const pairing = await opening;
     const target = { url: service.url, controlToken: service.token, mapping: pairing.mapping };
     const how = { scenario: this.#scenario, rampMs: ramp * 1000 };
     await Promise.all(

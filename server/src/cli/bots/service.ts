@@ -21,30 +21,26 @@ export interface OwnService {
  * The service that was asked for, else one that runs on this machine, else an own one. With an app it is
  * always an own one.
  * @param socketsOnly an own service needs no rooms
+ * @param signal calls its start off
  * @throws noService, unauthorized, or what keeps the own service from starting
  */
 export async function openService(
   choice: ServiceChoice,
   own: OwnService,
   socketsOnly: boolean,
+  signal: AbortSignal,
 ): Promise<OpenService> {
   const named = choice.url ?? process.env['BATON_URL'] ?? choice.port ?? choice.runtimeDir;
   if (named !== undefined || (own.app === undefined && (await findService()) !== undefined)) {
     return { client: await ServiceClient.find(choice), close: async () => {} };
   }
   const runtimeDir = await mkdtemp(join(tmpdir(), 'baton-bots-'));
-  const interrupted = new AbortController();
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   let supervisor: Supervisor | undefined;
   const close = async () => {
-    interrupted.abort();
-    for (const signal of signals) process.off(signal, interrupt);
+    // Hosts outlive their supervisor, so nothing but this ends them.
     await supervisor?.kill();
     await rm(runtimeDir, { recursive: true, force: true });
   };
-  // Hosts outlive their supervisor, so nothing but this ends them.
-  const interrupt = () => void close().finally(() => process.exit(130));
-  for (const signal of signals) process.on(signal, interrupt);
   try {
     supervisor = await Supervisor.start(
       {
@@ -56,7 +52,7 @@ export async function openService(
         onLine: ({ label, stream, text }) =>
           stream === 'stderr' && process.stderr.write(`${label} ${text}\n`),
       },
-      interrupted.signal,
+      signal,
     );
     return { client: new ServiceClient(supervisor.url, supervisor.token), close };
   } catch (error) {

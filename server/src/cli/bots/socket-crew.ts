@@ -75,12 +75,11 @@ export class SocketCrew {
   }
 
   async #open(): Promise<SocketBot> {
-    const { url, mapping, tenant, seed, scenario } = this.#opening;
+    const { url, mapping, seed, scenario } = this.#opening;
     const { token } = await this.#service.ask<{ token: string }>({
       method: 'POST',
       path: '/v1/sockets',
       timeoutMs: 30_000,
-      tenant,
       body: { mapping, playerId: `bot-${seed}-${++this.#born}` },
     });
     const bot = await SocketBot.open({ url, mapping, token }, scenario.bytes, this.#meter);

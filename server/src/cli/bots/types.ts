@@ -40,7 +40,6 @@ export interface SocketTarget {
   /** Of the control API, which gives each bot its place. */
   controlToken: string;
   mapping: string;
-  tenant?: string;
 }
 
 /** Milliseconds over which bots come, evenly. */
