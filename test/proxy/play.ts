@@ -3,7 +3,15 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Service, until } from '../support/service.ts';
-import { Certificate, FrontProxy, joinOnOneConnection, PlayerProcess, type ProxyKind, Tap } from './proxy.ts';
+import {
+  Certificate,
+  FrontProxy,
+  joinOnOneConnection,
+  PlayerProcess,
+  type ProxyKind,
+  statusOf,
+  Tap,
+} from './proxy.ts';
 
 const app = path.join(path.dirname(fileURLToPath(import.meta.url)), 'fixtures', 'app.config.ts');
 /** Another address of the loopback device, so that it shows where an address was taken from. */
@@ -70,6 +78,21 @@ export function behind(name: string, kind: ProxyKind): void {
       await service.moveAway(players.roomId);
       expect(await players.ask('from')).toEqual(real);
       expect(await players.ask('liar')).toEqual(real);
+    });
+
+    test('what operates the service is for this machine alone, however it is asked for', async () => {
+      const proxy = opened(await FrontProxy.start(kind, service.port, certificate));
+      const there = opened(await Tap.start(proxy.port, CLIENT_ADDRESS));
+      const key = { authorization: `Bearer ${service.token}` };
+      const status = (port: number, path: string) =>
+        statusOf(`https://127.0.0.1:${port}`, path, key, certificate);
+      for (const path of ['/v1/hosts', '/metrics', '/metrics/', '/v1/sockets/x', '/v1/docs/'])
+        expect([path, await status(there.port, path)]).toEqual([path, 403]);
+      // whichever way it takes, a client gets nothing of it
+      for (const path of ['//v1/hosts', '/v1/socket/../hosts', '/%761/hosts', '/%6detrics'])
+        expect([path, [403, 404]]).toEqual([path, expect.arrayContaining([await status(there.port, path)])]);
+      for (const path of ['/v1/hosts', '/metrics'])
+        expect([path, await status(proxy.port, path)]).toEqual([path, 200]);
     });
 
     test('a client that passes by the proxy is where it is, whatever it says', async () => {

@@ -2,6 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import type http from 'node:http';
 import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
@@ -171,6 +172,19 @@ export class Tap {
     for (const socket of this.sockets) socket.destroy();
     this.server.close();
   }
+}
+
+/** The status of the answer to a path that goes out as it is. */
+export async function statusOf(
+  url: string,
+  path: string,
+  headers: http.OutgoingHttpHeaders,
+  certificate: Certificate,
+): Promise<number> {
+  const request = https.get(url, { path, headers, ca: fs.readFileSync(certificate.cert), agent: false });
+  const [response] = await once(request, 'response');
+  response.resume();
+  return response.statusCode;
 }
 
 /** Reserves a seat and takes it over one TLS connection. */
