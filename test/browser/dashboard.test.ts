@@ -353,7 +353,41 @@ describe('for everybody', () => {
     expect(await player()).toBe(first);
     await page.keyboard.press('Enter');
     await page.locator('.timeline').waitFor(PATIENCE);
+    // a button of a row opens its dialog, and has the focus again when that is closed
+    await page.goBack();
+    await page.getByLabel('Id, player').fill('kim-0');
+    await page.getByText(/^1 of/).waitFor(PATIENCE);
+    await page.locator('.table-body [tabindex="0"]').first().focus();
+    const here = () => page.evaluate(() => document.activeElement?.textContent);
     await page.keyboard.press('Tab');
+    expect(await here()).toMatch(/^Move …/);
+    await page.keyboard.press('Enter');
+    await dialog(page).waitFor(PATIENCE);
+    expect(await page.evaluate(() => document.activeElement?.closest('dialog') !== null)).toBe(true);
+    await page.keyboard.press('Escape');
+    await dialog(page).waitFor({ state: 'detached' });
+    expect(await here()).toMatch(/^Move …/);
+    await page.close();
+  }, 60_000);
+
+  test('a table in which there is nothing to press can be read by keyboard, too', async () => {
+    const { page } = await signedIn();
+    const room = await world.join('lobby');
+    for (let i = 0; i < 3; i++) await world.service.moveAway(room.roomId);
+    await goTo(page, 'moves');
+    await row(page, room.roomId).nth(2).waitFor(PATIENCE);
+    const at = () =>
+      page.evaluate(
+        () => document.activeElement?.closest('.table-body [role=row]')?.ariaRowIndex ?? undefined,
+      );
+    for (let i = 0; i < 40 && (await at()) === undefined; i++) await page.keyboard.press('Tab');
+    expect(await at()).toBe('2');
+    await page.keyboard.press('ArrowDown');
+    expect(await at()).toBe('3');
+    await page.keyboard.press('End');
+    await page.keyboard.press('Home');
+    expect(await at()).toBe('2');
+    expect(await violations(page)).toEqual([]);
     await page.close();
   }, 60_000);
 });

@@ -1,6 +1,14 @@
 // A table of any length: only the rows that can be seen are there. One row has the keyboard's focus: arrows, Page Up and
-// Down, Home and End go from row to row, Tab to what is in it.
-import { type KeyboardEvent, type ReactNode, useEffect, useMemo, useRef, useState } from 'react';
+// Down, Home and End go from row to row, Tab to what is in it. A row with nothing to press has the focus itself.
+import {
+  type KeyboardEvent,
+  type ReactNode,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 
 export const ROW_HEIGHT = 34;
 const OVERSCAN = 8;
@@ -63,10 +71,19 @@ export function Table<Row>({ label, columns, rows, rowKey, sorted = '', empty }:
   const current = Math.max(0, Math.min(Math.max(active, topmost), lowest, list.length - 1));
   const tracks = columns.map(({ width }) => width).join(' ');
 
+  // what a row has to press is known once its cells are there
+  useLayoutEffect(() => {
+    for (const row of body.current?.querySelectorAll<HTMLElement>('[data-row]') ?? []) {
+      if (row.querySelector('[tabindex]')) row.removeAttribute('tabindex');
+      else row.tabIndex = row.dataset['row'] === String(current) ? 0 : -1;
+    }
+  });
+
   // the row is there only once it has been scrolled to
   useEffect(() => {
     if (!focusing.current) return;
-    const target = body.current?.querySelector<HTMLElement>(`[data-row="${current}"] [tabindex="0"]`);
+    const row = body.current?.querySelector<HTMLElement>(`[data-row="${current}"]`);
+    const target = row?.querySelector<HTMLElement>('[tabindex="0"]') ?? row;
     if (target && target !== document.activeElement) target.focus({ preventScroll: true });
     if (target) focusing.current = false;
   });
