@@ -57,6 +57,15 @@ test('why there is no answer has a code: no function, one that fails, is late, o
   expect(letters.deadLetters).toEqual([]);
 });
 
+test('a player whom the open function turns away hears its code and its reason', async () => {
+  const opening = world.player('dan', 'duel', { reject: { code: 4003, reason: 'come back tomorrow' } });
+  await expect(opening).rejects.toMatchObject({
+    code: 'BATON_REFUSED',
+    status: 4003,
+    message: expect.stringContaining('come back tomorrow'),
+  });
+});
+
 test('no entry of `receive` takes it: that, too', async () => {
   const cat = await world.player('cat', 'ask');
   world.studio.answer('cat', 'count', raw('text/plain', 'counted'));
