@@ -1,4 +1,5 @@
 // The last minutes in numbers, for the charts: kept here since the page was opened.
+import type { WatchedQueue } from '../../server/src/control/watch-views.ts';
 import type { Model } from './model.ts';
 
 /** A sample a second. */
@@ -9,7 +10,8 @@ export interface Sample {
   at: number;
   sockets: number | null;
   linked: number | null;
-  waiting: number | null;
+  /** Open, without peers. */
+  alone: number | null;
   clients: number | null;
   /** Calls per second. */
   calls: number | null;
@@ -17,6 +19,9 @@ export interface Sample {
   cpu: Record<string, number>;
   lag: Record<string, number>;
 }
+
+/** Who wants peers: whether a function has yet to find some, or has named some that are still to come. */
+export const aloneOf = ({ unlinked, waiting }: WatchedQueue): number => unlinked + waiting;
 
 export class History {
   readonly samples: Sample[] = [];
@@ -27,13 +32,13 @@ export class History {
     // as many as seconds, whatever comes how often
     if (last && at / 1_000 - last.at < 0.7) this.samples.pop();
     else if (this.samples.length >= MAX_SAMPLES) this.samples.shift();
-    const sum = (field: 'sockets' | 'linked' | 'waiting') =>
-      queues ? queues.reduce((all, queue) => all + queue[field], 0) : null;
+    const sum = (of: (queue: WatchedQueue) => number) =>
+      queues ? queues.reduce((all, queue) => all + of(queue), 0) : null;
     this.samples.push({
       at: at / 1_000,
-      sockets: sum('sockets'),
-      linked: sum('linked'),
-      waiting: sum('waiting'),
+      sockets: sum(({ sockets }) => sockets),
+      linked: sum(({ linked }) => linked),
+      alone: sum(aloneOf),
       clients: hosts ? hosts.reduce((all, host) => all + host.clients, 0) : null,
       ...this.rates(at, calls),
       cpu: Object.fromEntries((hosts ?? []).map(({ id, cpu = 0 }) => [id, cpu * 100])),

@@ -130,12 +130,19 @@ test('the timeline of another tenant’s socket is not there, open or closed', a
   expect(await theirs()).toBe(404);
 });
 
-test('matchmaking is counted: who waits, and how long it took', async () => {
+test('matchmaking is counted: who has no peers yet, who waits for some that were named, and how long it took', async () => {
   const look = async () => {
     const { queues } = (await (await ask('/v1/events')).json()) as any;
     return queues.find(({ mapping }: any) => mapping === 'duel') ?? {};
   };
-  const linked = (await look()).recent ?? 0;
+  const { recent: linked = 0 } = await look();
+  // as the first of two, or all that a matchmaker lets wait for its next round
+  const { socket: first } = await world.socket('race', 'gina', {}, 'acme');
+  const { key } = await world.key('acme', ['sockets:read']);
+  const theirs = async () => ((await (await ask('/v1/events', as(key))).json()) as any).queues?.[0];
+  await until(async () => (await theirs())?.unlinked === 1, 'one that nobody was named for');
+  expect(await theirs()).toMatchObject({ mapping: 'race', waiting: 0, oldest: expect.any(Number) });
+  first.close();
   const waits = await world.open('duel', 'emil', { peer: 'frida-comes' });
   await until(async () => (await look()).waiting === 1, 'one to wait');
   expect((await look()).oldest).toBeGreaterThan(Date.now() - 60_000);

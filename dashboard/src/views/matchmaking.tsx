@@ -1,6 +1,7 @@
 import { useMemo } from 'react';
 import type { WatchedQueue } from '../../../server/src/control/watch-views.ts';
 import { count, ms, NONE, span } from '../format.ts';
+import { aloneOf } from '../history.ts';
 import type { Model } from '../model.ts';
 import { Chart } from '../parts/chart.tsx';
 import { Empty, ViewHead } from '../parts/pieces.tsx';
@@ -18,12 +19,12 @@ export function Matchmaking({ model }: { model: Model }) {
         sort: ({ mapping }) => mapping,
         cell: ({ mapping }) => mapping,
       },
-      number('waiting', 'Waiting', ({ waiting }) => waiting, count),
+      number('alone', 'Without peers', aloneOf, count),
       {
         ...{ id: 'oldest', label: 'Longest', width: '8rem', number: true, sort: ({ oldest = 0 }) => -oldest },
         cell: ({ oldest }) => (oldest === undefined ? NONE : span(now - oldest)),
       },
-      number('unlinked', 'Unlinked', ({ unlinked }) => unlinked, count),
+      number('waiting', 'Peers named', ({ waiting }) => waiting, count),
       number('linked', 'Linked', ({ linked }) => linked, count),
       number('recent', 'Linked a minute', ({ recent }) => recent, count),
       number('p50', 'Wait, median', ({ p50 }) => p50, ms),
@@ -35,19 +36,19 @@ export function Matchmaking({ model }: { model: Model }) {
     <>
       <ViewHead
         title="Matchmaking"
-        note="Who waits for peers, and how long it took from opening to being linked, of those linked in the last minute."
+        note="Who is open without peers, for how many of them a function has named some that are still to come, and how long it took from opening to being linked, of those linked in the last minute."
       />
       <div className="charts one">
         <Chart
-          title="Waiting for peers"
+          title="Open, without peers"
           at={history.samples.map((sample) => sample.at)}
           format={(n) => count(Math.round(n))}
           atLeast={5}
           lines={[
             {
-              label: 'waiting',
+              label: 'without peers',
               colour: 2,
-              values: history.samples.map(({ waiting }) => waiting),
+              values: history.samples.map(({ alone }) => alone),
               fill: true,
             },
           ]}

@@ -1,5 +1,6 @@
 import { type ReactNode, useMemo } from 'react';
 import { count, ms, NONE, percent, span, timeOfDay } from '../format.ts';
+import { aloneOf } from '../history.ts';
 import type { Model } from '../model.ts';
 import { Chart, type Line } from '../parts/chart.tsx';
 import { Empty, Panel, ViewHead } from '../parts/pieces.tsx';
@@ -10,7 +11,7 @@ export function Overview({ model }: { model: Model }) {
   const { history, queues, hosts, calls, moves } = model;
   const { samples } = history;
   const at = samples.map((sample) => sample.at);
-  const pick = (field: 'sockets' | 'linked' | 'waiting' | 'clients' | 'calls' | 'failed') =>
+  const pick = (field: 'sockets' | 'linked' | 'alone' | 'clients' | 'calls' | 'failed') =>
     samples.map((sample) => sample[field]);
   return (
     <>
@@ -32,7 +33,7 @@ export function Overview({ model }: { model: Model }) {
             lines={[
               { label: 'all', colour: 1, values: pick('sockets'), fill: true },
               { label: 'linked', colour: 3, values: pick('linked') },
-              { label: 'waiting', colour: 2, values: pick('waiting') },
+              { label: 'without peers', colour: 2, values: pick('alone') },
             ]}
           />
         )}
@@ -106,7 +107,7 @@ function Tiles({ model }: { model: Model }) {
       clients: of(hosts, ({ clients }) => clients),
       sockets: of(queues, ({ sockets }) => sockets),
       linked: of(queues, ({ linked }) => linked),
-      waiting: of(queues, ({ waiting }) => waiting),
+      alone: of(queues, aloneOf),
       recent: of(calls, ({ recent }) => recent),
       failed: of(calls, ({ recentFailed }) => recentFailed),
     };
@@ -144,9 +145,9 @@ function Tiles({ model }: { model: Model }) {
       {queues && (
         <Tile
           view="matchmaking"
-          name="Waiting"
-          value={count(sums.waiting)}
-          note={Number.isFinite(oldest) ? `longest ${span(model.at - oldest)}` : 'nobody waits'}
+          name="Without peers"
+          value={count(sums.alone)}
+          note={Number.isFinite(oldest) ? `longest ${span(model.at - oldest)}` : 'nobody looks for any'}
         />
       )}
       {calls && (

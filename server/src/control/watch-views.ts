@@ -61,10 +61,13 @@ const queueSchema = z
     mapping: z.string(),
     sockets: count,
     opening: count,
-    unlinked: count.meta({ description: 'Open, and not waiting for anybody' }),
-    waiting: count,
+    unlinked: count.meta({ description: 'Open, and nobody has said yet with whom they go' }),
+    waiting: count.meta({ description: 'Open, and waiting for those who were named' }),
     linked: count,
-    oldest: at.optional().meta({ description: 'Since when the one waits that has waited longest' }),
+    oldest: at.optional().meta({
+      description:
+        'Since when the one has no peers that has had none for longest, of those `unlinked` or `waiting`',
+    }),
     recent: count.meta({ description: 'Linked for the first time in the last minute' }),
     p50: z.number().optional().meta({ description: 'Milliseconds from open to linked, of these' }),
     p99: z.number().optional(),

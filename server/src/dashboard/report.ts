@@ -55,7 +55,7 @@ export const roomRow = z.tuple([
 ]);
 export type RoomRow = z.infer<typeof roomRow>;
 
-/** Sockets of one mapping: tenant, mapping, how many are opening, open, waiting, linked; since when the first waits, or 0. */
+/** Sockets of one mapping: tenant, mapping, how many are opening, open, waiting, linked; since when the first has no peers, or 0. */
 export const countRow = z.tuple([text, text, number, number, number, number, number]);
 export type CountRow = z.infer<typeof countRow>;
 

@@ -152,7 +152,8 @@ export class Reporter {
       if (!count) counts.set(key, (count = [tenant, mapping, 0, 0, 0, 0, 0]));
       count[STATUS_AT[status]]++;
       const since = row[12];
-      if (status === 'waiting' && (count[6] === 0 || since < count[6])) count[6] = since;
+      const alone = status === 'open' || status === 'waiting';
+      if (alone && (count[6] === 0 || since < count[6])) count[6] = since;
     }
     return [...counts.values()];
   }
