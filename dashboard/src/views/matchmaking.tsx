@@ -21,7 +21,13 @@ export function Matchmaking({ model }: { model: Model }) {
       },
       number('alone', 'Without peers', aloneOf, count),
       {
-        ...{ id: 'oldest', label: 'Longest', width: '8rem', number: true, sort: ({ oldest = 0 }) => -oldest },
+        ...{
+          id: 'oldest',
+          label: 'Longest',
+          width: '7.25rem',
+          number: true,
+          sort: ({ oldest = 0 }) => -oldest,
+        },
         cell: ({ oldest }) => (oldest === undefined ? NONE : span(now - oldest)),
       },
       number('waiting', 'Peers named', ({ waiting }) => waiting, count),
@@ -74,6 +80,6 @@ const number = (
   value: (queue: WatchedQueue) => number | undefined,
   show: (n: number | undefined) => string,
 ): Column<WatchedQueue> => ({
-  ...{ id, label, width: '8rem', number: true, sort: (queue: WatchedQueue) => value(queue) ?? -1 },
+  ...{ id, label, width: '7.25rem', number: true, sort: (queue: WatchedQueue) => value(queue) ?? -1 },
   cell: (queue) => show(value(queue)),
 });
