@@ -229,6 +229,29 @@ describe('acting', () => {
     await page.close();
   }, 90_000);
 
+  test('how far it is is said while it goes on, also when its dialog was closed', async () => {
+    const { page } = await signedIn();
+    const room = await world.join('lobby');
+    let goOn = () => {};
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    await page.route('**/v1/rooms/*/migrate', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await goTo(page, 'rooms');
+    await row(page, room.roomId).getByRole('button', { name: 'Move' }).click();
+    await dialog(page).getByRole('button', { name: 'Move', exact: true }).click();
+    await dialog(page).getByRole('status').getByText('waiting until it rests').waitFor(PATIENCE);
+    await dialog(page).getByRole('button', { name: 'Close, and let it go on' }).click();
+    const corner = page.getByRole('region', { name: 'Under way' });
+    await corner.getByText('waiting until it rests').waitFor(PATIENCE);
+    goOn();
+    await corner.getByText(/Done\. Moved from h\d+ to h\d+ with 1 client/).waitFor(PATIENCE);
+    await page.close();
+  }, 60_000);
+
   test('what cannot be done is said, with its code', async () => {
     const { page } = await signedIn();
     const room = await world.join('arena');
