@@ -18,16 +18,22 @@ export async function open(report: Report): Promise<void> {
   const { sockets, warmUp, rounds } = report.quick ? QUICK : FULL;
   const running = [];
   try {
-    const ours = (await batonSockets.start())!;
     const stock = (await colyseus.start())!;
     const swarm = () =>
       new Child('clients/swarm.ts', { execArgv: ['--disable-warning=ExperimentalWarning'] });
     const figures = () => ({ opens: [] as number[], closes: [] as number[] });
     running.push(
-      { name: 'baton', ...ours, swarm: swarm(), method: 'sockets', room: 'alone', ...figures() },
+      {
+        name: 'baton',
+        ...(await batonSockets.start())!,
+        swarm: swarm(),
+        method: 'sockets',
+        room: 'alone',
+        ...figures(),
+      },
       {
         name: 'baton, Colyseus client',
-        ...ours,
+        ...(await batonSockets.start())!,
         swarm: swarm(),
         method: 'crowd',
         room: 'alone',
