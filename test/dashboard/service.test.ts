@@ -135,7 +135,7 @@ test('matchmaking is counted: who has no peers yet, who waits for some that were
     const { queues } = (await (await ask('/v1/events')).json()) as any;
     return queues.find(({ mapping }: any) => mapping === 'duel') ?? {};
   };
-  const { recent: linked = 0 } = await look();
+  const { recent: before = 0 } = await look();
   // as the first of two, or all that a matchmaker lets wait for its next round
   const { socket: first } = await world.socket('race', 'gina', {}, 'acme');
   const { key } = await world.key('acme', ['sockets:read']);
@@ -147,10 +147,10 @@ test('matchmaking is counted: who has no peers yet, who waits for some that were
   await until(async () => (await look()).waiting === 1, 'one to wait');
   expect((await look()).oldest).toBeGreaterThan(Date.now() - 60_000);
   await world.open('duel', 'frida', { alias: 'frida-comes', peer: waits });
-  // each host reports at a time of its own
+  // each host reports at a time of its own, and a slow one may not have reported what was before
   await until(async () => {
-    const { recent, waiting } = await look();
-    return recent === linked + 2 && waiting === 0;
+    const { recent, waiting, linked } = await look();
+    return recent >= before + 2 && waiting === 0 && linked === 2;
   }, 'both to be linked, and nobody to wait');
   expect(await look()).toMatchObject({ p50: expect.any(Number), p99: expect.any(Number) });
 });
