@@ -352,8 +352,12 @@ test('a role that a player likes less is taken when nothing else works', () => {
 });
 
 describe('private codes', () => {
-  const matchmaker = privateCodes(firstCome());
   const codeOf = ({ attributes }: Ticket) => attributes['code'];
+  const friends = (...sizes: number[]) => sizes.map((size, i) => ticket(i, { size, code: 'x7' }));
+  const sizesOfAll = (matchmaker: Matchmaker, sizes: number[]) =>
+    matchmaker.match(friends(...sizes), 100).map(sizesOfTickets);
+  const sizesOfTickets = ({ teams }: Match) =>
+    teams.map((team) => team.map(({ players }) => players.length).join('+'));
 
   test('who brings one meets who has it, and nobody else', () => {
     holds(privateCodes(firstCome(), { size: 3 }), ({ match }) => {
@@ -362,10 +366,79 @@ describe('private codes', () => {
     });
   });
 
+  test('without a size each ticket is a team, and parties meet parties of their size', () => {
+    holds(privateCodes(skill()), ({ match }) => {
+      expect(new Set(match.teams.flat().map(codeOf)).size).toBe(1);
+      expect(match.teams.map((team) => team.length)).toEqual([1, 1]);
+      expect(new Set(sizesOf(match)).size).toBe(1);
+    });
+    expect(sizesOfAll(privateCodes(skill()), [2, 1, 2, 1])).toEqual([
+      ['2', '2'],
+      ['1', '1'],
+    ]);
+    expect(sizesOfAll(privateCodes(skill(), { teams: 3 }), [2, 2, 1, 2])).toEqual([['2', '2', '2']]);
+  });
+
+  test('a party of the size of a team is one, and whoever cannot be completed holds up nobody', () => {
+    expect(sizesOfAll(privateCodes(firstCome(), { size: 2 }), [1, 2, 2])).toEqual([['2', '2']]);
+    expect(sizesOfAll(privateCodes(firstCome(), { size: 2 }), [1, 2, 3, 2, 1])).toEqual([['1+1', '2']]);
+    expect(sizesOfAll(privateCodes(firstCome(), { size: 3 }), [1, 1, 2, 2])).toEqual([['1+2', '1+2']]);
+    expect(sizesOfAll(privateCodes(firstCome(), { size: 4 }), [3, 3, 2, 2, 2, 2])).toEqual([['2+2', '2+2']]);
+  });
+
+  test('who waits longest is in a match whenever those with the code can make one with him', () => {
+    const players = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 7 });
+    fc.assert(
+      fc.property(
+        players,
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 1, max: 3 }),
+        (sizes, size, count) => {
+          const all = friends(...sizes);
+          const matches = privateCodes(firstCome(), { size, teams: count }).match(all, 100);
+          for (const match of matches) expect(sizesOf(match)).toEqual(Array(count).fill(size));
+          const taken = new Set(matches.flatMap(({ teams }) => teams.flat()));
+          const left = all.filter((each) => !taken.has(each)).map((each) => each.players.length);
+          expect(canFill(left, Array(count).fill(size))).toBe(false);
+          const first = all.findIndex((_, i) => canFill(sizes.slice(i), Array(count).fill(size), true));
+          if (first >= 0) expect(taken).toContain(all[first]);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test('what cannot be filled takes a round no long time', () => {
+    const names = Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? 6 : 10 + (i % 5) * 2));
+    expect(sizesOfAll(privateCodes(firstCome(), { size: 999, teams: 3 }), names)).toEqual([]);
+  });
+
   test('nobody starves', () => {
-    nobodyStarves(matchmaker, 20_000, fc.record({ code: fc.constantFrom('x7', undefined) }) as any);
+    const code = fc.constantFrom('x7', undefined);
+    nobodyStarves(privateCodes(firstCome()), 20_000, fc.record({ code }, { requiredKeys: [] }) as any);
+    const size = fc.constantFrom(1, 1, 1, 2);
+    nobodyStarves(
+      privateCodes(firstCome(), { size: 2 }),
+      20_000,
+      fc.record({ code: fc.constant('x7'), size }),
+    );
+    nobodyStarves(privateCodes(skill()), 40_000, fc.record({ code: fc.constant('x7'), size }));
+  });
+
+  test('a size that is none is an error at once', () => {
+    expect(() => privateCodes(firstCome(), { size: 0 })).toThrow('size is 0; expected a whole number from 1');
+    expect(() => privateCodes(firstCome(), { teams: 1.5 })).toThrow('teams is 1.5');
   });
 });
+
+/** Whether some of the parties, or the first and some others, fill teams; by trying all there is. */
+function canFill(parties: readonly number[], free: readonly number[], withFirst = false): boolean {
+  if (free.every((n) => n === 0)) return true;
+  const [party, ...rest] = parties;
+  if (party === undefined) return false;
+  const put = free.some((n, i) => n >= party && canFill(rest, free.with(i, n - party)));
+  return put || (!withFirst && canFill(rest, free));
+}
 
 describe('backfill', () => {
   const gap = { from: 2, to: 10, over: 20_000 };
