@@ -13,17 +13,9 @@ import {
 } from '@baton/functions/simulate';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { predictWin, rate as ratedByOpenskill } from 'openskill';
+import { thurstoneMostellerFull } from 'openskill/models';
 import { bySkill, inOrder, never } from './matchmakers.ts';
-
-/** predictWin and rate (thurstoneMostellerFull without draws) of openskill 5.0.1. */
-const OPENSKILL = {
-  two: 0.6758477331823176,
-  three: [0.48286690440653884, 0.3097933765989766, 0.20733971899448456],
-  rated: [
-    25.951282871826685, 3.8011822646461373, 35.80351022771508, 5.775856655179958, 25.50635797465053,
-    5.074648903800204,
-  ],
-};
 
 const seconds = fc.integer({ min: 0, max: 20_000 });
 const party = fc.uniqueArray(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 3 });
@@ -262,13 +254,19 @@ test('win probabilities and new ratings are those of openskill', () => {
     { mu: 25, sigma: 25 / 3 },
     { mu: 22, sigma: 6 },
   ];
-  expect(winProbabilities([[a], [b]])[0]).toBeCloseTo(OPENSKILL.two, 5);
-  winProbabilities([[a], [b], [c]]).forEach((win, n) => void expect(win).toBeCloseTo(OPENSKILL.three[n]!, 5));
-  expect(
-    rate([[a], [b], [c]], [3, 1, 2])
-      .flat()
-      .flatMap(({ mu, sigma }) => [mu, sigma]),
-  ).toEqual(OPENSKILL.rated.map((value) => expect.closeTo(value, 5)));
+  for (const match of [
+    [[a], [b]],
+    [[a], [b], [c]],
+  ]) {
+    const wins = predictWin(match).map((win) => expect.closeTo(win, 5));
+    expect(winProbabilities(match)).toEqual(wins);
+  }
+  // a margin of nothing: there are no draws
+  const options = { rank: [3, 1, 2], model: thurstoneMostellerFull, epsilon: 1e-9, tau: 25 / 300 };
+  const rated = ratedByOpenskill([[a], [b], [c]], options).map((team) =>
+    team.map(({ mu, sigma }) => ({ mu: expect.closeTo(mu, 5), sigma: expect.closeTo(sigma, 5) })),
+  );
+  expect(rate([[a], [b], [c]], [3, 1, 2])).toEqual(rated);
 });
 
 test.each<[string, string, (waiting: readonly Ticket[]) => unknown, string[]]>([
