@@ -1,11 +1,12 @@
-// Signatures as in Standard Webhooks 1.0: a call is taken only if the service signed these very bytes, lately, and once.
+// Signatures as in Standard Webhooks 1.0: a call is taken only if the service signed these very bytes, lately,
+// and if it was not made before, as far as this process remembers.
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 
 const PREFIX = 'whsec_';
 /** How far a call's timestamp may be from this machine's clock, in seconds. */
 const TOLERANCE = 5 * 60;
 /** Calls remembered at most; past it the oldest is forgotten. */
-const REMEMBERED = 100_000;
+const MAX_REMEMBERED = 100_000;
 
 /** Why a call is not taken; the adapter answers it with status 401. */
 export class Unsigned extends Error {
@@ -16,7 +17,8 @@ type HeaderOf = (name: string) => string | undefined;
 
 /**
  * Checks of calls for a server that does not use `defineFunctions()`: that the service signed these very bytes with one of
- * the secrets, within five minutes, and that the call was not made before. What was seen is kept in memory.
+ * the secrets, within five minutes, and that the call was not made before. What was seen is kept in memory: the last 100,000
+ * calls, of this process.
  *
  * @example
  * ```ts
@@ -100,7 +102,7 @@ export class Verifier {
     this.#seen.delete(id);
     this.#seen.set(id, timestamp);
     for (const [oldest, at] of this.#seen) {
-      if (this.#seen.size <= REMEMBERED && now - at <= TOLERANCE) return;
+      if (this.#seen.size <= MAX_REMEMBERED && now - at <= TOLERANCE) return;
       this.#seen.delete(oldest);
     }
   }
