@@ -8,7 +8,7 @@ import {
   type UnlinkedEvent,
 } from './events.ts';
 import { answerFetch } from './fetch.ts';
-import { data, type FunctionRequest, type FunctionResponse, json, problem } from './http.ts';
+import { bodyLimit, data, type FunctionRequest, type FunctionResponse, json, problem } from './http.ts';
 import { type NodeListener, nodeListener, type Served, type ServeOptions, serveNode } from './serve-node.ts';
 import { Unsigned, Verifier } from './signature.ts';
 
@@ -18,6 +18,11 @@ export interface DefineOptions {
    * five minutes and not seen before; others are answered with 401.
    */
   secrets?: readonly string[];
+  /**
+   * Bytes that the body of a call may have, whatever serves it; larger ones are answered with 413, and not read to their
+   * end. Default: 2 MiB, which is enough unless the service was started with a `maxPayload` of more than 1 MiB.
+   */
+  maxBody?: number;
 }
 
 export interface Functions {
@@ -42,6 +47,7 @@ export interface Functions {
 /**
  * Makes the functions of a mapping callable.
  *
+ * @throws TypeError when a secret or `maxBody` is none
  * @example
  * ```ts
  * await defineFunctions({ open: ({ playerId }) => ({ send: `hello ${playerId}` }) }).serve({ port: 2580 });
@@ -49,13 +55,13 @@ export interface Functions {
  */
 export function defineFunctions(set: FunctionSet & DefineOptions): Functions {
   const verifier = set.secrets && new Verifier(set.secrets);
+  const maxBody = bodyLimit(set.maxBody);
   const adapters: Omit<Functions, 'set'> = {
     handle: (request) => answer(set, verifier, request),
-    fetch: (request) => answerFetch(adapters.handle, request),
-    node: (req, res) => listener(req, res),
-    serve: (options) => serveNode(adapters, options),
+    fetch: (request) => answerFetch(adapters.handle, request, maxBody),
+    node: nodeListener((request) => adapters.handle(request), maxBody),
+    serve: (options) => serveNode(adapters.node, options),
   };
-  const listener = nodeListener(adapters);
   // it may have secrets, which nobody is to see who prints this
   return Object.defineProperty(adapters, 'set', { value: set }) as Functions;
 }

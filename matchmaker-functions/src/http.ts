@@ -6,6 +6,19 @@ export interface FunctionRequest {
   body: Uint8Array;
 }
 
+/**
+ * Bytes of a call, unless `defineFunctions()` is told otherwise: what a mapping may let wait (1 MiB) and the message that
+ * ends the wait.
+ */
+const MAX_BODY_BYTES = 2 * 1024 * 1024;
+
+/** @throws TypeError */
+export function bodyLimit(maxBody = MAX_BODY_BYTES): number {
+  if (!Number.isSafeInteger(maxBody) || maxBody < 1)
+    throw new TypeError(`maxBody is ${maxBody}; expected a whole number of bytes from 1`);
+  return maxBody;
+}
+
 export interface FunctionResponse {
   status: number;
   headers: Record<string, string>;
@@ -31,4 +44,8 @@ export function problem(
     headers: { 'content-type': 'application/problem+json', ...headers },
     body: JSON.stringify({ status, detail }),
   };
+}
+
+export function tooLarge(maxBody: number, headers: Record<string, string> = {}): FunctionResponse {
+  return problem(413, `The body exceeds ${maxBody} bytes.`, headers);
 }

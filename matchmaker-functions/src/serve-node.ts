@@ -1,14 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type FunctionRequest, type FunctionResponse, problem } from './http.ts';
+import { type FunctionRequest, type FunctionResponse, tooLarge } from './http.ts';
 
 export interface ServeOptions {
   /** TCP port; 0 takes a free one. */
   port: number;
   /** Address to listen on. Default: 127.0.0.1. */
   host?: string;
-  /** Largest body accepted, in bytes. Default: 65,536. */
-  maxBody?: number;
 }
 
 export interface Served {
@@ -18,25 +16,20 @@ export interface Served {
   close(): Promise<void>;
 }
 
-interface Handler {
-  handle(request: FunctionRequest): Promise<FunctionResponse>;
-}
-
-/** Bytes of a call, unless serve() is told otherwise. */
-const LONGEST_BODY = 65_536;
+type Handle = (request: FunctionRequest) => Promise<FunctionResponse>;
 
 /** Takes calls of any server that hands on what node:http gives it. */
 export type NodeListener = (req: IncomingMessage, res: ServerResponse) => void;
 
-export function nodeListener(functions: Handler, maxBody = LONGEST_BODY): NodeListener {
+export function nodeListener(handle: Handle, maxBody: number): NodeListener {
   return (req, res) => {
-    respond(functions, req, res, maxBody).catch(() => res.destroy());
+    respond(handle, req, res, maxBody).catch(() => res.destroy());
   };
 }
 
-export async function serveNode(functions: Handler, options: ServeOptions): Promise<Served> {
+export async function serveNode(listener: NodeListener, options: ServeOptions): Promise<Served> {
   const host = options.host ?? '127.0.0.1';
-  const server = createServer(nodeListener(functions, options.maxBody));
+  const server = createServer(listener);
   server.requestTimeout = 10_000;
   server.headersTimeout = 5_000;
   // Longer than a caller's pool keeps a connection, so that the caller closes first and no call hits a dead one.
@@ -67,7 +60,7 @@ function close(server: Server): Promise<void> {
   });
 }
 
-async function respond(functions: Handler, req: IncomingMessage, res: ServerResponse, maxBody: number) {
+async function respond(handle: Handle, req: IncomingMessage, res: ServerResponse, maxBody: number) {
   const body = await readBody(req, maxBody);
   if (body === 'taken') {
     const detail =
@@ -78,18 +71,14 @@ async function respond(functions: Handler, req: IncomingMessage, res: ServerResp
     return;
   }
   const answer = body
-    ? await functions.handle({
+    ? await handle({
         method: req.method ?? 'GET',
         header: (name) => single(req.headers[name]),
         body,
       })
-    : tooLarge(maxBody);
+    : tooLarge(maxBody, { connection: 'close' });
   res.writeHead(answer.status, answer.headers);
   res.end(answer.body);
-}
-
-function tooLarge(maxBody: number): FunctionResponse {
-  return problem(413, `The body exceeds ${maxBody} bytes.`, { connection: 'close' });
 }
 
 /**

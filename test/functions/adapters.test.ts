@@ -1,6 +1,6 @@
 // The same functions behind whatever serves HTTP: real servers, real requests.
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { defineFunctions, type Functions, Unsigned, verify } from '@baton/functions';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import express from 'express';
@@ -104,6 +104,91 @@ describe('functions are served by', () => {
       const handler = route[init.method as keyof typeof route] as (request: Request, context: object) => any;
       return handler(new Request('https://studio.example/api/duel', init), { params: {} });
     });
+  });
+});
+
+describe('a body that is larger than maxBody', () => {
+  const open = { 'ce-type': 'baton.socket.open', 'ce-subject': 's1', 'ce-playerid': 'ann' };
+  const small = defineFunctions({ open: () => ({}), maxBody: 100_000 });
+  const unlimited = defineFunctions({ open: () => ({}) });
+  const behind: Record<string, (functions: Functions) => Promise<Send>> = {
+    'fetch()': async (functions) => (init) => functions.fetch(new Request('https://studio.example', init)),
+    'node:http': async (functions) => {
+      const url = await listen(functions.node);
+      return (init) => fetch(url, init);
+    },
+    express: async (functions) => {
+      const url = await listen(
+        express().use(express.raw({ type: () => true, limit: '8mb' }), functions.node),
+      );
+      return (init) => fetch(url, init);
+    },
+    'serve()': async (functions) => {
+      const served = await functions.serve({ port: 0 });
+      closing.push(() => served.close());
+      return (init) => fetch(served.url, init);
+    },
+  };
+  const closing: (() => Promise<void>)[] = [];
+  afterEach(() => Promise.all(closing.splice(0).map((close) => close())));
+
+  test.each(Object.entries(behind))('is refused, behind %s', async (_kind, serve) => {
+    const status = async (send: Send, bytes: number) =>
+      (await send({ method: 'POST', headers: open, body: 'x'.repeat(bytes) })).status;
+    const send = await serve(small);
+    expect([await status(send, 100_000), await status(send, 100_001)]).toEqual([200, 413]);
+    // what a mapping may let wait, and the message that ends the wait
+    expect(await status(await serve(unlimited), 1024 * 1024 + 4_096)).toBe(200);
+  });
+
+  /** Chunks without an end. */
+  function endless() {
+    const told = { chunks: 0, cancelled: false };
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull: (controller) => {
+          told.chunks++;
+          controller.enqueue(new Uint8Array(40_000));
+        },
+        cancel: () => {
+          told.cancelled = true;
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    return { told, init: { method: 'POST', headers: open, body, duplex: 'half' } as RequestInit };
+  }
+
+  test('is not read to its end', async () => {
+    const { told, init } = endless();
+    expect((await small.fetch(new Request('https://studio.example', init))).status).toBe(413);
+    expect(told).toEqual({ chunks: 3, cancelled: true });
+  });
+
+  test('is not read at all when it says how long it is', async () => {
+    const { told, init } = endless();
+    const headers = { ...open, 'content-length': '100001' };
+    const request = new Request('https://studio.example', { ...init, headers });
+    expect((await small.fetch(request)).status).toBe(413);
+    expect(told).toEqual({ chunks: 0, cancelled: true });
+  });
+
+  test('is answered by node:http before it ends', async () => {
+    const port = Number(new URL(await listen(small.node)).port);
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    const lines = ['POST / HTTP/1.1', 'host: studio.example', 'transfer-encoding: chunked'];
+    socket.write(`${lines.join('\r\n')}\r\n\r\n186a1\r\n${'x'.repeat(100_001)}\r\n`);
+    let answer = '';
+    for await (const part of socket) answer += part;
+    expect(answer).toContain('HTTP/1.1 413');
+    expect(answer.toLowerCase()).toContain('connection: close');
+    expect(answer).toContain('The body exceeds 100000 bytes.');
+  });
+
+  test('a maxBody that is none is an error at once', () => {
+    for (const maxBody of [0, -1, 1.5, Number.NaN])
+      expect(() => defineFunctions({ open: () => ({}), maxBody })).toThrow(`maxBody is ${maxBody}`);
   });
 });
 

@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Reply, Runner } from './runner.ts';
 
-/** Bytes of a call, as the service makes them. */
-const MAX_CALL_BYTES = 1024 * 1024;
+/** Bytes of a call; as many as `defineFunctions()` takes. */
+const MAX_CALL_BYTES = 2 * 1024 * 1024;
 /** Characters of an answer that are shown. */
 const SHOWN = 160;
 
