@@ -291,6 +291,11 @@ export const heldOverflow = define(
   413,
   'More than {limit} bytes were sent before the peer was there to take them.',
 );
+export const messageTooLarge = define(
+  'BATON_MESSAGE_TOO_LARGE',
+  413,
+  'A message has more than {limit} bytes.',
+);
 export const tooManyMessages = define(
   'BATON_TOO_MANY_MESSAGES',
   429,

@@ -134,6 +134,12 @@ test('one that comes back before anybody knows that it was away does not wait fo
   back.send('here');
   expect(await two.have('data')).toEqual(['here']);
   expect(two.events.map(({ type }) => type)).toEqual(['linked', 'peer-drop', 'peer-back', 'data']);
+  back.send('x'.repeat(5_000));
+  await back.have('close');
+  expect([await back.failed(), back.closes]).toEqual([
+    'BATON_MESSAGE_TOO_LARGE',
+    [{ code: 1009, reason: 'BATON_MESSAGE_TOO_LARGE' }],
+  ]);
 });
 
 test('a network that is gone without a word is noticed by the pings', async () => {

@@ -75,6 +75,11 @@ export class Plain {
     this.socket.send(text);
   }
 
+  /** A text message of any bytes. */
+  sendText(bytes: Buffer): void {
+    this.socket.send(bytes, { binary: false });
+  }
+
   pause(): void {
     this.socket.pause();
   }

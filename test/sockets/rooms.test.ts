@@ -185,6 +185,9 @@ describe('linked sockets', () => {
     await until(() => noted('ann').includes('dispose ann'), 'the room is gone');
     expect(noted('ann')).toEqual(['create ann', 'leave ann-1 4000', 'leave ann-2 4000', 'dispose ann']);
     expect([one.connections.length, one.errors, two.errors]).toEqual([1, [], []]);
+    one.socket.send('x'.repeat(4_097)); // it is the socket's again
+    await until(() => one.closes.length > 0, 'it is closed');
+    expect([one.errors, one.closes]).toEqual([['BATON_MESSAGE_TOO_LARGE'], [1009]]);
   });
 
   test('enter the room that the control API says', async () => {

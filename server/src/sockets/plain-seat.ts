@@ -20,6 +20,7 @@ export async function takeSeat(room: SocketRoom, client: PlainClient, options: u
   const leaves = (): void => {
     client.state = ClientState.LEAVING;
   };
+  ref.speaker = room;
   ref.onleave = leaves;
   ref.once('close', leaves);
   room.clients.push(client as never);

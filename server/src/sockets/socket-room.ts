@@ -12,6 +12,7 @@ import {
 } from '../errors.ts';
 import { runNoLoops, trackOf } from '../migration/index.ts';
 import { counters } from '../telemetry/index.ts';
+import type { Connection } from '../transport/index.ts';
 import { Pause, waitFor } from './backpressure.ts';
 import { CallLine } from './call-line.ts';
 import { asServerError, CloseCode } from './close-codes.ts';
@@ -404,5 +405,15 @@ Object.defineProperty(SocketRoom.prototype, '_onMessage', {
     if (this.hear(client, frame, isBinary)) return;
     stockOnMessage.call(this, client, frame);
     this.listens();
+  },
+});
+
+/** Of a client that comes, comes back, or has come from another host with the room. */
+Object.defineProperty(SocketRoom.prototype, '_onJoin', {
+  configurable: true,
+  writable: true,
+  value(this: SocketRoom, client: RoomClient, ...more: [unknown, object]) {
+    (client.ref as unknown as Connection).speaker = this;
+    return internals(Room.prototype)._onJoin.call(this, client, ...more); // which is patched by now
   },
 });

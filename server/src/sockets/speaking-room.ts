@@ -2,9 +2,9 @@
 // A client of baton.resume.v1 gets all of it once, also when its connection is another one in between.
 import { type AuthContext, ClientState } from '@colyseus/core';
 import { internals } from '../colyseus/room-internals.ts';
-import { type BatonError, heldOverflow, resumeFailed } from '../errors.ts';
+import { type BatonError, heldOverflow, messageTooLarge, resumeFailed } from '../errors.ts';
 import type { Mapping } from '../mappings/index.ts';
-import { type PlainClient, ReadyState } from '../transport/index.ts';
+import { type PlainClient, ReadyState, type Speaker, WireCode } from '../transport/index.ts';
 import { within } from '../within.ts';
 import { CloseCode } from './close-codes.ts';
 import type { Kept, Resume } from './resume.ts';
@@ -22,7 +22,7 @@ const UNHEARD_MS = 5_000;
 const TEXT = { binary: false };
 const BINARY = { binary: true };
 
-export abstract class SpeakingRoom extends SeatRoom {
+export abstract class SpeakingRoom extends SeatRoom implements Speaker {
   /** Set once per process, before any socket opens. */
   static service: SocketService;
 
@@ -109,6 +109,10 @@ export abstract class SpeakingRoom extends SeatRoom {
   end(closeCode: number, error: BatonError): void {
     this.report(error);
     this.close(closeCode, error.code);
+  }
+
+  tooLarge(limit: number): void {
+    this.end(WireCode.TOO_BIG, messageTooLarge({ limit }));
   }
 
   protected report({ code, message }: BatonError): void {

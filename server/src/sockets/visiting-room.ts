@@ -86,6 +86,7 @@ export abstract class VisitingRoom extends SpeakingRoom {
       void internals(this)._onLeave(client, code);
       return;
     }
+    connection.speaker = this;
     connection.onleave = (closeCode) => void internals(this)._onLeave(client, closeCode);
     connection.once('close', connection.onleave);
     connection.on('message', (frame: Buffer, isBinary: boolean) =>

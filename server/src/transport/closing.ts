@@ -9,7 +9,15 @@ import { ConnectionState, ReadyState } from './state.ts';
 /** A peer that broke the protocol or reads too slowly has this long to take notice of its close frame. */
 export const HURRIED_CLOSE_MS = 5_000;
 
+/** Has a word of its own for the peer of a connection. */
+export interface Speaker {
+  /** The peer sends a message of more than `limit` bytes: closes the connection, unless it leaves that to it. */
+  tooLarge(limit: number): void;
+}
+
 export abstract class Closing extends ConnectionState {
+  /** Of the process only; does not move. */
+  speaker: Speaker | undefined;
   protected abstract readonly endpoint: Endpoint;
   protected abstract inlet: Inlet | undefined;
   protected abstract held: boolean;
@@ -34,11 +42,17 @@ export abstract class Closing extends ConnectionState {
 
   onViolation(code: number, reason: string): void {
     this.closeCode = code;
-    if (!this.closeSent) this.sendClose(closePayload(code, reason), HURRIED_CLOSE_MS);
+    if (!this.closeSent) this.closeOver(code, reason);
     const error = new Error(`Invalid WebSocket frame: ${reason}`);
     this.endpoint.onViolation(error);
     if (this.listenerCount('error') > 0) this.emit('error', error);
     this.finishClosing();
+  }
+
+  private closeOver(code: number, reason: string): void {
+    if (code === WireCode.TOO_BIG) this.speaker?.tooLarge(this.endpoint.limits.maxPayload);
+    if (this.readyState === ReadyState.OPEN) this.sendClose(closePayload(code, reason), HURRIED_CLOSE_MS);
+    else if (this.closeSent) this.limitClosing(HURRIED_CLOSE_MS);
   }
 
   onSlowReader(): void {

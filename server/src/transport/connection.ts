@@ -155,6 +155,7 @@ export class Connection extends Closing implements FrameSink, OutputOwner, Inlet
     this.home = home;
     this.kept = 0;
     this.shortcut = undefined;
+    this.speaker = undefined;
     if (!this.pauses) return;
     this.pauses = undefined;
     this.isRead();
@@ -282,6 +283,7 @@ export class Connection extends Closing implements FrameSink, OutputOwner, Inlet
   /** Another process has the connection: closes this one's descriptor without a word to the peer or listeners. */
   forget(): void {
     this.removeAllListeners();
+    this.speaker = undefined;
     this.readyState = ReadyState.CLOSED;
     this.output?.close();
     this.inlet?.forget();

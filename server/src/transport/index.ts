@@ -3,6 +3,7 @@
 
 export { BatonClient, PlainClient } from './client.ts';
 export { settleAddress } from './client-address.ts';
+export type { Speaker } from './closing.ts';
 export { WireCode } from './codec/index.ts';
 export { Connection, type Shortcut } from './connection.ts';
 export type { SlowReaderPolicy } from './endpoint.ts';
