@@ -11,7 +11,7 @@ const command = fileURLToPath(new URL('../../server/bin/baton.mjs', import.meta.
 /** What is printed, whatever happened. */
 const keys = [
   ...['sent', 'received', 'lost', 'duplicated', 'reordered', 'disconnects', 'stateMismatches'],
-  ...['moves', 'failedMoves', 'roundTripMs', 'blackoutMs', 'gapMs'],
+  ...['askedMoves', 'moves', 'failedMoves', 'roundTripMs', 'blackoutMs', 'gapMs'],
 ];
 const liar = fileURLToPath(new URL('./liar.config.ts', import.meta.url));
 let runtimeDir: string;

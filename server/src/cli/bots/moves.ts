@@ -6,8 +6,14 @@ import { newHistogram, record } from './measure.ts';
 
 /** So many at most are under way. */
 const movesAtOnce = 16;
+/** Before a move that could not be made just now is tried again. */
+const againMs = 200;
+/** It is on its way, was brought there meanwhile, or is about to end. */
+const passing = new Set(['BATON_MOVE_IN_PROGRESS', 'BATON_MOVE_TO_SELF', 'BATON_ROOM_DISPOSING']);
 
 export interface Moves {
+  /** What became of each: done, failed, or not made because there was nothing to move. */
+  asked: number;
   done: number;
   failed: number;
   blackout: Histogram;
@@ -16,7 +22,7 @@ export interface Moves {
 }
 
 export function noMoves(): Moves {
-  return { done: 0, failed: 0, blackout: newHistogram(), log: [] };
+  return { asked: 0, done: 0, failed: 0, blackout: newHistogram(), log: [] };
 }
 
 export interface Moving {
@@ -25,6 +31,8 @@ export interface Moving {
   duration: number;
   moves: number;
   seed: number;
+  /** How long a move is tried that cannot be made just now. */
+  tryForMs: number;
   /** Seconds since the beginning, for the log. */
   now(): number;
   fault(text: string): void;
@@ -41,13 +49,14 @@ export async function moveRooms(
   const clock = new Clock(duration, moves);
   for (let n = 1; n <= moves; n++) {
     await clock.until(n);
-    const views = new Map((await service.rooms()).map((view) => [view.roomId, view.host]));
-    const hosts = await hostsOf(service);
+    const places = await placesOf(service);
     await Promise.all(
-      rooms.map(async (roomId, index) => {
-        const to = another(hosts, views.get(roomId), seed + n + index);
-        await moved(moving, result, roomId, to);
-      }),
+      rooms.map((id, index) =>
+        move(moving, result, seed + n + index, async (attempt) => {
+          const host = (attempt === 0 ? places : await placesOf(service)).get(id);
+          return host === undefined ? undefined : { id, host };
+        }),
+      ),
     );
     await afterwards();
   }
@@ -66,15 +75,12 @@ export async function movePairs(
   for (let n = 1; n <= moves; n++) {
     await clock.until(n);
     if (underWay.size >= movesAtOnce) await Promise.race(underWay);
-    const move = (async () => {
-      const socketId = await pick(seed + n * 7919);
-      if (socketId === undefined) return;
-      const [hosts, host] = await Promise.all([hostsOf(service), hostOf(service, socketId)]);
-      // It may have left meanwhile.
-      if (host !== undefined) await moved(moving, result, socketId, another(hosts, host, seed + n));
-    })();
-    underWay.add(move);
-    void move.finally(() => underWay.delete(move)).catch(() => {});
+    const moved = move(moving, result, seed + n, async (attempt) => {
+      const socketId = await pick(seed + n * 7919 + attempt);
+      return socketId === undefined ? undefined : socketOf(service, socketId);
+    });
+    underWay.add(moved);
+    void moved.finally(() => underWay.delete(moved)).catch(() => {});
   }
   await Promise.all(underWay);
   await clock.until(moves + 1);
@@ -98,10 +104,22 @@ async function hostsOf(service: ServiceClient): Promise<string[]> {
   return (await service.hosts()).filter(({ state }) => state === 'up').map(({ id }) => id);
 }
 
-async function hostOf(service: ServiceClient, socketId: string): Promise<string | undefined> {
-  const path = `/v1/sockets/${encodeURIComponent(socketId)}`;
+/** Which host each room is on. */
+async function placesOf(service: ServiceClient): Promise<Map<string, string>> {
+  return new Map((await service.rooms()).map(({ roomId, host }) => [roomId, host]));
+}
+
+interface Movable {
+  id: string;
+  host: string;
+}
+
+/** Nothing when it has left. */
+async function socketOf(service: ServiceClient, id: string): Promise<Movable | undefined> {
+  const path = `/v1/sockets/${encodeURIComponent(id)}`;
   try {
-    return (await service.ask<{ host: string }>({ method: 'GET', path })).host;
+    const { host } = await service.ask<{ host: string }>({ method: 'GET', path });
+    return { id, host };
   } catch (error) {
     if (error instanceof BatonError && error.status === 404) return undefined;
     throw error;
@@ -109,27 +127,40 @@ async function hostOf(service: ServiceClient, socketId: string): Promise<string 
 }
 
 /** @throws noTarget */
-function another(hosts: readonly string[], host: string | undefined, choice: number): string {
+function another(hosts: readonly string[], host: string, choice: number): string {
   const others = hosts.filter((each) => each !== host);
-  if (others.length === 0) throw noTarget({ host: hosts[0] ?? 'the only host' });
+  if (others.length === 0) throw noTarget({ host: host });
   return others[choice % others.length]!;
 }
 
-async function moved(
-  { service, now, fault }: Moving,
+/** @param find what is to move, if there is anything by now */
+async function move(
+  { service, tryForMs, now, fault }: Moving,
   result: Moves,
-  roomId: string,
-  to: string,
+  choice: number,
+  find: (attempt: number) => Promise<Movable | undefined>,
 ): Promise<void> {
-  try {
-    const { blackoutMs } = await service.migrate(roomId, to);
-    record(result.blackout, blackoutMs);
-    result.log.push({ at: now(), blackoutMs });
-    result.done++;
-  } catch (error) {
-    // One that has just left is nothing that failed.
-    if (error instanceof BatonError && error.status === 404) return;
-    result.failed++;
-    fault(`move of ${roomId} to ${to}: ${(error as Error).message}`);
+  const until = performance.now() + tryForMs;
+  const which = ++result.asked;
+  let why = 'nothing was there to be moved';
+  for (let attempt = 0; performance.now() < until; attempt++) {
+    if (attempt > 0) await wait(againMs);
+    const found = await find(attempt);
+    if (found === undefined) continue;
+    const to = another(await hostsOf(service), found.host, choice);
+    try {
+      const { blackoutMs } = await service.migrate(found.id, to);
+      record(result.blackout, blackoutMs);
+      result.log.push({ at: now(), blackoutMs });
+      result.done++;
+      return;
+    } catch (error) {
+      why = (error as Error).message;
+      if (error instanceof BatonError && (error.status === 404 || passing.has(error.code))) continue;
+      result.failed++;
+      fault(`move of ${found.id} to ${to}: ${why}`);
+      return;
+    }
   }
+  fault(`move ${which} was not made: ${why}`);
 }

@@ -50,6 +50,7 @@ export interface Played {
 const clientsPerProcess = { rooms: 50, sockets: 1000 };
 const mostFaults = 20;
 const openMs = 180_000;
+const tryForMs = 5_000;
 
 /**
  * Plays, moves, checks, and takes away what it has brought with it.
@@ -187,7 +188,7 @@ class Run {
   async #moveAbout(service: ServiceClient, bots: WorkerProcess[], rooms: string[]): Promise<void> {
     const { duration, moves, seed } = this.#options;
     const moving = {
-      ...{ service, duration, moves, seed },
+      ...{ service, duration, moves, seed, tryForMs },
       now: () => this.#course.now,
       fault: (text: string) => this.#fault(text),
     };
@@ -218,6 +219,7 @@ class Run {
       reordered: sum(({ reordered }) => reordered),
       disconnects: sum(({ disconnects }) => disconnects),
       stateMismatches: sum(({ stateMismatches }) => stateMismatches),
+      askedMoves: this.#moves.asked,
       moves: this.#moves.done,
       failedMoves: this.#moves.failed,
       roundTripMs: spread(this.#course.roundTrips),
@@ -234,8 +236,16 @@ class Run {
 
 /** Whether everything went as it has to. */
 export function allWell(result: BotsResult): boolean {
-  const { lost, duplicated, reordered, disconnects, stateMismatches, failedMoves, churn } = result;
-  const faults = [lost, duplicated, reordered, disconnects, stateMismatches, failedMoves, churn?.failed ?? 0];
+  const { lost, duplicated, reordered, disconnects, stateMismatches, askedMoves, moves, churn } = result;
+  const faults = [
+    lost,
+    duplicated,
+    reordered,
+    disconnects,
+    stateMismatches,
+    askedMoves - moves,
+    churn?.failed ?? 0,
+  ];
   const back = churn?.reconnected === undefined || churn.reconnected === churn.dropped;
   return faults.every((count) => count === 0) && back;
 }

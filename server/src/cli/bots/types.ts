@@ -73,6 +73,7 @@ export interface Spread {
 }
 
 export interface BotsResult extends Omit<BotResult, 'gapMs' | 'faults'> {
+  askedMoves: number;
   moves: number;
   failedMoves: number;
   roundTripMs: Spread;
