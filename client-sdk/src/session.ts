@@ -75,6 +75,12 @@ export class Session {
     return this.options.stream.send(parts);
   }
 
+  /** The game has got so many messages, or all. */
+  given(count: number | undefined): void {
+    this.options.stream.give(count);
+    if (this.link) this.confirmSoon();
+  }
+
   /** The client enters the room in which it has this seat; what is sent from here on waits until it is back. */
   enter(seat: string): void {
     const { stream } = this.options;
@@ -158,8 +164,14 @@ export class Session {
   };
 
   private count(data: Wire): void {
-    if (this.options.stream.hear(data)) this.confirm();
-    else this.confirmTimer ??= setTimeout(() => this.confirm(), CONFIRM_MS);
+    this.options.stream.hear(data);
+    this.confirmSoon();
+  }
+
+  private confirmSoon(): void {
+    const { stream } = this.options;
+    if (stream.due) this.confirm();
+    else if (stream.owes) this.confirmTimer ??= setTimeout(() => this.confirm(), CONFIRM_MS);
   }
 
   private confirm(): void {
@@ -242,7 +254,7 @@ export class Session {
     const { WebSocket, url, secret, stream } = this.options;
     return Link.dial({
       WebSocket,
-      url: `${url}&received=${stream.tell()}`,
+      url: `${url}&received=${stream.tellAll()}`,
       protocols: [PROTOCOL, `baton.secret.${secret}`],
       expects: 'resumed',
       timeoutMs: ATTEMPT_MS,

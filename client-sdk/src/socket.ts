@@ -235,6 +235,8 @@ export class BatonSocket<Message = Data> extends Emitter<SocketEvents<Message>> 
   /** A schema may take its time; messages stay in order all the same. */
   private inOrder(make: () => unknown, then: (made: unknown) => void): void {
     const failed = (error: unknown) => this.emit('error', error as SocketError);
+    const { stream } = this.options;
+    const count = stream.heard; // this one is the last of them
     if (!this.tail) {
       try {
         const made = make();
@@ -242,6 +244,7 @@ export class BatonSocket<Message = Data> extends Emitter<SocketEvents<Message>> 
           then(made);
           return;
         }
+        stream.give(count - 1);
         this.tail = made.then(then, failed);
       } catch (error) {
         failed(error);
@@ -250,7 +253,9 @@ export class BatonSocket<Message = Data> extends Emitter<SocketEvents<Message>> 
     } else this.tail = this.tail.then(make).then(then, failed);
     const { tail } = this;
     void tail.then(() => {
-      if (this.tail === tail) this.tail = undefined;
+      const last = this.tail === tail;
+      if (last) this.tail = undefined;
+      this.session.given(last ? undefined : count);
     });
   }
 

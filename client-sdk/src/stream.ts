@@ -21,6 +21,8 @@ export class Stream {
   /** Those of which it was told. */
   private told = 0;
   private untoldBytes = 0;
+  /** So many of them the game has got, while there are others that it has not. */
+  private given: number | undefined;
   /** So many of ours it has confirmed; those after them that were written; those that were not. */
   private confirmed = 0;
   private unconfirmed: Wire[] = [];
@@ -97,23 +99,43 @@ export class Stream {
     return true;
   }
 
-  /** A message of the service. @returns whether it should be told now how much was heard */
-  hear(data: Wire): boolean {
+  /** A message of the service. */
+  hear(data: Wire): void {
     this.heard++;
     this.untoldBytes += data.length;
-    return this.heard - this.told >= CONFIRM_MESSAGES || this.untoldBytes >= CONFIRM_BYTES;
   }
 
-  /** The service does not know yet of all that was heard. */
+  /** The game has got so many messages, or all that were heard. What it has not is not confirmed: so it cannot pile up. */
+  give(count: number | undefined): void {
+    this.given = count;
+  }
+
+  /** The service should be told now. */
+  get due(): boolean {
+    const untold = this.confirmable - this.told;
+    return untold >= CONFIRM_MESSAGES || (untold > 0 && this.untoldBytes >= CONFIRM_BYTES);
+  }
+
+  /** The service does not know yet of all that may be confirmed. */
   get owes(): boolean {
-    return this.heard > this.told;
+    return this.confirmable > this.told;
   }
 
-  /** The service is told. @returns how much was heard of it */
+  /** The service is told. @returns how much was heard of it, as far as that may be confirmed */
   tell(): number {
-    this.told = this.heard;
+    this.told = this.confirmable;
     this.untoldBytes = 0;
-    return this.heard;
+    return this.told;
+  }
+
+  /** The same for another connection, on which nothing of it is to come again. */
+  tellAll(): number {
+    this.told = this.heard;
+    return this.tell();
+  }
+
+  private get confirmable(): number {
+    return Math.max(this.told, this.given ?? this.heard);
   }
 
   private put({ parts }: Entry): void {
