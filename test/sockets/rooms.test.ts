@@ -290,6 +290,16 @@ describe('linked sockets', () => {
     ]);
   });
 
+  test('that say too much at once in the room are closed with the code of that', async () => {
+    const [, two] = await play('big');
+    two.room.send('data', 'x'.repeat(5_000));
+    await until(() => two.closes.length > 0, 'two is closed');
+    expect([two.left, two.closes]).toEqual([[{ code: 1009, reason: 'BATON_MESSAGE_TOO_LARGE' }], [1009]]);
+    expect((await studio.calls('big-2', 1, 'close')).map(({ body }) => body.toString())).toEqual([
+      '{"reason":"error"}',
+    ]);
+  });
+
   test('go in and out while they are moved, and lose nothing that they say', async () => {
     const [one, two] = await play('io', undefined, 'both');
     const another = json({ room: { name: 'arena', options: { map: 'io' } } });

@@ -1,6 +1,7 @@
 // How a connection ends: both sides say a close frame, the server ends the TCP connection (RFC 6455 §7.1), and a peer that
 // takes too long over it is cut off.
 
+import { messageTooLarge } from '../errors.ts';
 import { closePayload, encodeFrame, isSendableCode, Opcode, WireCode } from './codec/index.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Inlet } from './inlet.ts';
@@ -50,7 +51,11 @@ export abstract class Closing extends ConnectionState {
   }
 
   private closeOver(code: number, reason: string): void {
-    if (code === WireCode.TOO_BIG) this.speaker?.tooLarge(this.endpoint.limits.maxPayload);
+    if (code === WireCode.TOO_BIG) {
+      const limit = this.endpoint.limits.maxPayload;
+      this.speaker?.tooLarge(limit);
+      if (this.home !== undefined) reason = messageTooLarge({ limit }).code; // in a room it is a socket's client still
+    }
     if (this.readyState === ReadyState.OPEN) this.sendClose(closePayload(code, reason), HURRIED_CLOSE_MS);
     else if (this.closeSent) this.limitClosing(HURRIED_CLOSE_MS);
   }
