@@ -6,35 +6,43 @@ import { MAX_NESTING, tooDeep } from '../nesting.ts';
 
 const socketName = z.string().min(1).max(128);
 
-/** Where answers may be given: all events but `close`, whose answer does not matter. */
-/** A room of the studio's own. */
-export const peersRoom = z.strictObject({
-  name: z.string().min(1).max(64),
-  options: z.record(z.string(), z.unknown()).default({}),
-});
+/** What may be wanted of a socket's link, by a function or over the control API. */
+export const wishFields = {
+  /** The socket to link with, by its id or alias. */
+  peer: socketName,
+  /** The sockets to link with. */
+  peers: z
+    .array(socketName)
+    .min(1)
+    .max(MAX_MEMBERS - 1),
+  /** The group to link with, which forms when `size` members have come. */
+  group: socketName,
+  size: z.number().int().min(2).max(MAX_MEMBERS),
+  /** A name for this socket, unique in its tenant. */
+  alias: socketName.optional(),
+  /** Ends its link. */
+  unlink: z.literal(true).optional(),
+  /** The room of the studio's own that linked sockets enter. */
+  room: z
+    .strictObject({
+      name: z.string().min(1).max(64),
+      options: z.record(z.string(), z.unknown()).default({}),
+    })
+    .optional(),
+};
+const { peer, peers, group, size } = wishFields;
 
+/** Where answers may be given: all events but `close`, whose answer does not matter. */
 const actions = {
   /** Sent to the client at once: text as it is, anything else as its JSON. */
   send: z.unknown().optional(),
   /** Kept on the socket over what is there, passed to every later call; null takes one away. */
   attributes: z.record(z.string(), z.unknown()).optional(),
-  /** The socket to link with, by its id or alias. */
-  peer: socketName.optional(),
-  /** The sockets to link with. */
-  peers: z
-    .array(socketName)
-    .min(1)
-    .max(MAX_MEMBERS - 1)
-    .optional(),
-  /** The group to link with, which forms when `size` members have come. */
-  group: socketName.optional(),
-  size: z.number().int().min(2).max(MAX_MEMBERS).optional(),
-  /** A name for this socket, unique in its tenant. */
-  alias: socketName.optional(),
-  /** Ends its link. */
-  unlink: z.literal(true).optional(),
-  /** The room that linked sockets enter. */
-  room: peersRoom.optional(),
+  ...wishFields,
+  peer: peer.optional(),
+  peers: peers.optional(),
+  group: group.optional(),
+  size: size.optional(),
   /** Ends the socket with this close code and reason. */
   close: z
     .strictObject({ code: z.number().int().min(4000).max(4999), reason: z.string().max(120) })

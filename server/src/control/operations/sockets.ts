@@ -1,8 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
-import { encodeAttributes, MAX_ATTRIBUTES_BYTES, peersRoom } from '../../calls/index.ts';
+import { encodeAttributes, MAX_ATTRIBUTES_BYTES, wishFields } from '../../calls/index.ts';
 import { invalidRequest } from '../../errors.ts';
-import { MAX_MEMBERS } from '../../link-size.ts';
 import { MAX_PLAYER_ID } from '../../tenants/index.ts';
 import { idIn, type Operation, operation } from '../operation.ts';
 import { cursorOf, nextCursor, pageQuery, placeIn } from '../page.ts';
@@ -13,20 +12,13 @@ import { socketSchema, ticketSchema, timelineSchema } from '../views.ts';
 const SEND_BYTES = 256 * 1024;
 const TEXT_TYPES = ['text/plain', 'application/json'];
 
-const id = z.string().min(1).max(128);
 const socket = idIn(128, 'Id of the socket');
 const mapping = z.string().min(1).max(128);
-/** Of every wish, as a function's answer has it. */
-const besides = { alias: id.optional(), unlink: z.literal(true).optional(), room: peersRoom.optional() };
-const peers = z
-  .array(id)
-  .min(1)
-  .max(MAX_MEMBERS - 1);
-const size = z.number().int().min(2).max(MAX_MEMBERS);
+const { peer, peers, group, size, ...besides } = wishFields;
 const wish = z.union([
-  z.strictObject({ peer: id, ...besides }),
+  z.strictObject({ peer, ...besides }),
   z.strictObject({ peers, ...besides }),
-  z.strictObject({ group: id, size, ...besides }),
+  z.strictObject({ group, size, ...besides }),
 ]);
 const away = ['BATON_STORE_UNAVAILABLE', 'BATON_HOST_UNREACHABLE'];
 
