@@ -18,7 +18,7 @@ import { CallLine } from './call-line.ts';
 import { asServerError, CloseCode } from './close-codes.ts';
 import { isData, reservedType } from './frames.ts';
 import { lanesChanged, openLane } from './lane.ts';
-import { news, type Truth, type Wish } from './links/index.ts';
+import { inform, type Truth, type Wish } from './links/index.ts';
 import { MessageRate } from './message-rate.ts';
 import { MESSAGE_OVERHEAD, Resume } from './resume.ts';
 import type { HostedSocket, Player, Seat } from './service.ts';
@@ -347,17 +347,10 @@ export class SocketRoom extends VisitingRoom implements HostedSocket {
 
   /** How it stands with its links, as the store decided; its client hears of the difference. */
   learn(truth: Truth): void {
-    if (truth.version <= this.known) return;
-    lanesChanged();
     const wasLinked = this.peers.length > 0;
-    const change = news(this, truth, this.mapping.onPeerLeave);
-    this.known = truth.version;
-    this.link = truth.link;
-    this.wait = truth.wait;
-    this.alias = truth.alias ?? this.alias;
-    this.peers = change.peers;
-    this.bereft = change.bereft;
-    this.status = change.status;
+    const change = inform(this, truth, this.mapping.onPeerLeave);
+    if (!change) return;
+    lanesChanged();
     for (const peer of change.left) this.say('peer-left', { peer });
     if (change.linked) this.say('linked', { peers: change.linked });
     if (change.left.length > 0) SocketRoom.service.changed(this, 'unlinked', change.left);

@@ -1,4 +1,4 @@
-import { type LinkedRoom, news, type Truth } from '../../sockets/links/index.ts';
+import { inform, type LinkedRoom, type Truth } from '../../sockets/links/index.ts';
 
 /** What follows when it stands otherwise with a socket's link. */
 export interface Follow {
@@ -47,16 +47,9 @@ export class VirtualSocket implements LinkedRoom {
   }
 
   learn(truth: Truth): void {
-    if (truth.version <= this.known) return;
     // a mapping's default of `onPeerLeave`
-    const change = news(this, truth, 'keep');
-    this.known = truth.version;
-    this.link = truth.link;
-    this.wait = truth.wait;
-    this.alias = truth.alias ?? this.alias;
-    this.peers = change.peers;
-    this.bereft = change.bereft;
-    this.status = change.status;
+    const change = inform(this, truth, 'keep');
+    if (!change) return;
     if (change.left.length > 0) this.#follow.changed(this, 'unlinked', change.left);
     if (change.linked) this.#follow.changed(this, 'linked', change.linked);
     if (truth.failed) this.#follow.refused(truth.failed);

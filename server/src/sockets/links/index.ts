@@ -2,5 +2,5 @@
 // come to one host.
 export { type GatheredRoom, Gathering, meetingPlace } from './gathering.ts';
 export { type LinkedRoom, Linking, type LinkingOptions } from './linking.ts';
-export { type News, news, type Standing } from './news.ts';
+export { inform, type News, news, type Standing } from './news.ts';
 export { type LinkActions, type Truth, type Wish, wishOf } from './records.ts';

@@ -20,6 +20,38 @@ export interface News extends Standing {
   close: boolean;
 }
 
+/** All that a room keeps of its links. */
+export interface Informed extends Standing {
+  /** Version of what it was told last. */
+  known: number;
+  link: Truth['link'];
+  wait: Truth['wait'];
+  alias: string | undefined;
+  status: 'opening' | News['status'];
+}
+
+/**
+ * A room learns how it stands now.
+ * @param onPeerLeave as for `news`
+ * @returns the difference; nothing when it knows as much, or more
+ */
+export function inform(
+  room: Informed,
+  truth: Truth,
+  onPeerLeave: 'close' | 'wait' | 'keep',
+): News | undefined {
+  if (truth.version <= room.known) return undefined;
+  const change = news(room, truth, onPeerLeave);
+  room.known = truth.version;
+  room.link = truth.link;
+  room.wait = truth.wait;
+  room.alias = truth.alias ?? room.alias;
+  room.peers = change.peers;
+  room.bereft = change.bereft;
+  room.status = change.status;
+  return change;
+}
+
 /**
  * @param onPeerLeave of the socket's mapping; it is not asked about a link that was ended on purpose, or replaced
  */
