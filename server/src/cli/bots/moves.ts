@@ -49,12 +49,13 @@ export async function moveRooms(
   const clock = new Clock(duration, moves);
   for (let n = 1; n <= moves; n++) {
     await clock.until(n);
-    const places = await placesOf(service);
+    const first = await placesOf(service);
     await Promise.all(
       rooms.map((id, index) =>
         move(moving, result, seed + n + index, async (attempt) => {
-          const host = (attempt === 0 ? places : await placesOf(service)).get(id);
-          return host === undefined ? undefined : { id, host };
+          const { places, hosts } = attempt === 0 ? first : await placesOf(service);
+          const host = places.get(id);
+          return host === undefined ? undefined : { id, host, hosts };
         }),
       ),
     );
@@ -104,22 +105,28 @@ async function hostsOf(service: ServiceClient): Promise<string[]> {
   return (await service.hosts()).filter(({ state }) => state === 'up').map(({ id }) => id);
 }
 
-/** Which host each room is on. */
-async function placesOf(service: ServiceClient): Promise<Map<string, string>> {
-  return new Map((await service.rooms()).map(({ roomId, host }) => [roomId, host]));
+/** Which host each room is on, and which there are. */
+async function placesOf(service: ServiceClient): Promise<{ places: Map<string, string>; hosts: string[] }> {
+  const [rooms, hosts] = await Promise.all([service.rooms(), hostsOf(service)]);
+  return { places: new Map(rooms.map(({ roomId, host }) => [roomId, host])), hosts };
 }
 
 interface Movable {
   id: string;
   host: string;
+  /** Where it may be. */
+  hosts: string[];
 }
 
 /** Nothing when it has left. */
 async function socketOf(service: ServiceClient, id: string): Promise<Movable | undefined> {
   const path = `/v1/sockets/${encodeURIComponent(id)}`;
   try {
-    const { host } = await service.ask<{ host: string }>({ method: 'GET', path });
-    return { id, host };
+    const [hosts, { host }] = await Promise.all([
+      hostsOf(service),
+      service.ask<{ host: string }>({ method: 'GET', path }),
+    ]);
+    return { id, host, hosts };
   } catch (error) {
     if (error instanceof BatonError && error.status === 404) return undefined;
     throw error;
@@ -147,7 +154,7 @@ async function move(
     if (attempt > 0) await wait(againMs);
     const found = await find(attempt);
     if (found === undefined) continue;
-    const to = another(await hostsOf(service), found.host, choice);
+    const to = another(found.hosts, found.host, choice);
     try {
       const { blackoutMs } = await service.migrate(found.id, to);
       record(result.blackout, blackoutMs);
